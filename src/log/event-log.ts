@@ -66,32 +66,46 @@ export interface ReadLimits {
  *
  * Order: within a partition, offsets rise in the order of appending. Atomicity: one `append` is visible and durable
  * as a whole or not at all, its progress included. Idempotence: appending is not idempotent, so callers store their
- * progress with it and ask `progress` after a restart. Errors: LOG_FULL when bounded retention cannot make room,
+ * progress with it and ask `progress` after a restart. Buffers: the log keeps no hold of what it was given, and what
+ * it gives is the caller's to read, not to change. Errors: LOG_FULL when bounded retention cannot make room,
  * LOG_CORRUPT when stored data is damaged, LOG_OFFSET_LOST when a position is not held (below the start, or beyond
- * the end). Limits: at most 65,535 records a batch. Concurrency: one writer a producer, any number of readers, in any process.
+ * the end), NOT_FOUND for a topic or partition that was not made, INTERNAL for records that do not fit together and
+ * for any use after dispose; STORE_FULL, STORE_DENIED, STORE_FAILED as in ObjectStore. Limits: at most 65,535 records
+ * and 64 MiB a batch, 1,024 partitions a topic. Concurrency: one writer a producer, any number of readers, in any
+ * process. Dispose: may be repeated; it ends waiting reads, which then return an empty list.
  */
 export interface EventLog extends AsyncDisposable {
-  /** Makes the topics that are missing, each with this many partitions; leaves the others as they are. */
+  /**
+   * Makes the topics that are missing, each with this many partitions; leaves the others as they are.
+   * @throws USAGE_INVALID for a name that Kafka would refuse, or not 1 to 1,024 partitions
+   */
   createTopics(topics: readonly { readonly name: string; readonly partitions: number }[]): Promise<void>;
 
   /** Number of partitions by topic, for the topics that exist. */
   partitions(): Promise<ReadonlyMap<string, number>>;
 
   /** Appends the batches and, in the same step, the producer's progress notes (those named; others stay). */
-  append(batches: readonly OutgoingBatch[], progress?: { readonly producer: string; readonly notes: Progress }): Promise<void>;
+  append(
+    batches: readonly OutgoingBatch[],
+    progress?: { readonly producer: string; readonly notes: Progress },
+  ): Promise<void>;
 
   /** The notes that a producer stored with its last appends; empty for one that is not known. */
   progress(producer: string): Promise<Progress>;
 
   /**
    * Reads batches from the positions on, in the order of appending where the adapter knows it. A batch may begin
-   * below the position asked for: the caller drops those records. Returns an empty list after `waitMs` without any.
+   * below the position asked for: the caller drops those records. Give each partition once. Returns an empty list
+   * after `waitMs` without any, and at once when `signal` aborts.
    */
   read(from: readonly Position[], limits: ReadLimits, signal?: AbortSignal): Promise<readonly RecordBatch[]>;
 
   /** Start and end of every partition of the topics. */
   ranges(topics: readonly string[]): Promise<readonly PartitionRange[]>;
 
-  /** Says that everything below these positions is safe in bronze: retention may delete it. */
+  /**
+   * Says that everything below these positions is safe in bronze: retention may delete it. A lower position does
+   * not take it back. @throws LOG_OFFSET_LOST beyond the end
+   */
   release(positions: readonly Position[]): Promise<void>;
 }

@@ -1,0 +1,145 @@
+// A lake: its marker, its tables, and the two steps that every stage shares, reading a version and publishing files.
+
+import { sqlNameOf, tableDefinition, TABLE_NAMES, type TableDefinition, type TableName } from "../reading/tables.ts";
+import { uniqueId } from "../support/chance.ts";
+import type { Clock } from "../support/clock.ts";
+import { AtriumError } from "../support/errors.ts";
+import { inParallel } from "../support/parallel.ts";
+import type { AddFile } from "./delta/actions.ts";
+import type { CheckpointCodec } from "./delta/checkpoint.ts";
+import type { ObjectStore } from "./delta/object-store.ts";
+import { encodePath, partitionFolder, storePath } from "./delta/paths.ts";
+import type { Snapshot } from "./delta/snapshot.ts";
+import { fileStats } from "./delta/stats.ts";
+import { deltaTable, type DeltaTable } from "./delta/table.ts";
+import type { Engine, FilesInput, Transform, WrittenFile } from "./engine.ts";
+
+/** Version of the stored formats: what a lake of this program holds and this program can read. */
+export const LAKE_FORMAT_VERSION = 1;
+
+const MARKER = "_atrium/lake.json";
+/** Files that are moved or fetched at a time. */
+const FILES_AT_ONCE = 16;
+
+/** What a lake is made of. */
+export interface LakeParts {
+  readonly store: ObjectStore;
+  readonly engine: Engine;
+  readonly codec: CheckpointCodec;
+  readonly clock: Clock;
+  /** Partition columns of bronze/readings, from event_date on. */
+  readonly bronzePartitionBy: readonly string[];
+}
+
+/** An open lake. */
+export interface Lake extends LakeParts {
+  definition(name: TableName): TableDefinition;
+  table(name: TableName): DeltaTable;
+}
+
+/**
+ * Opens the lake in a store, and makes it if `create` is set and the place is empty.
+ * @throws LAKE_INVALID if other things are there, LAKE_NEWER if a newer program wrote it, NOT_FOUND if there is none
+ */
+export async function openLake(parts: LakeParts, options: { readonly create: boolean }): Promise<Lake> {
+  await checkMarker(parts.store, options.create);
+  const writerId = uniqueId();
+  const definitions = new Map(TABLE_NAMES.map((name) => [name, definitionIn(parts, name)]));
+  const tables = new Map<TableName, DeltaTable>();
+  const definition = (name: TableName): TableDefinition => definitions.get(name) ?? definitionIn(parts, name);
+  const table = (name: TableName): DeltaTable => {
+    const opened = tables.get(name) ?? deltaTable({ ...parts, path: name, writerId });
+    tables.set(name, opened);
+    return opened;
+  };
+  return { ...parts, definition, table };
+}
+
+/** The newest version of a table, made empty if it is missing. */
+export async function ensureTable(lake: Lake, name: TableName): Promise<Snapshot> {
+  return (await lake.table(name).snapshot()) ?? (await lake.table(name).create(lake.definition(name)));
+}
+
+/** A version's files (all of them, or those given) as an input named as the table is in SQL. */
+export async function tableInput(
+  lake: Lake,
+  name: TableName,
+  source: { readonly snapshot: Snapshot | undefined; readonly files?: readonly AddFile[] },
+): Promise<FilesInput> {
+  const files = source.files ?? [...(source.snapshot?.files.values() ?? [])];
+  const localFiles = await inParallel(files, FILES_AT_ONCE, async (file) => ({
+    localPath: await lake.store.localFile(storePath(name, file.path)),
+    partitionValues: file.partitionValues,
+  }));
+  const { columns, partitionColumns } = source.snapshot?.schema ?? lake.definition(name);
+  return { kind: "files", name: sqlNameOf(name), columns, partitionColumns, files: localFiles };
+}
+
+/** Runs a transform and moves its files into the table's folder, unseen until a commit names them. */
+export async function writeFiles(
+  lake: Lake,
+  name: TableName,
+  transform: Pick<Transform, "sql" | "inputs">,
+): Promise<readonly AddFile[]> {
+  const { columns, partitionColumns } = lake.definition(name);
+  await using written = await lake.engine.write({ ...transform, columns, partitionColumns });
+  return await publish(lake, name, written.files);
+}
+
+/** Moves written files into the table's folder; they stay unseen until a commit names them. */
+export async function publish(lake: Lake, name: TableName, files: readonly WrittenFile[]): Promise<readonly AddFile[]> {
+  const { columns, partitionColumns } = lake.definition(name);
+  return inParallel(files, FILES_AT_ONCE, async (file) => {
+    const folder = partitionFolder(partitionColumns, file.partitionValues);
+    const path = encodePath(`${folder}/part-${uniqueId()}.zstd.parquet`);
+    await lake.store.putFile(storePath(name, path), file.localPath);
+    return {
+      path,
+      partitionValues: file.partitionValues,
+      size: file.sizeBytes,
+      modificationTime: lake.clock.nowMs(),
+      dataChange: true,
+      stats: fileStats(file.rowCount, file.columns, { columns, partitionColumns }),
+    };
+  });
+}
+
+function definitionIn(parts: LakeParts, name: TableName): TableDefinition {
+  return name === "bronze/readings" ? tableDefinition(name, parts.bronzePartitionBy) : tableDefinition(name);
+}
+
+async function checkMarker(store: ObjectStore, create: boolean): Promise<void> {
+  const marker = await readMarker(store);
+  if (marker !== undefined) {
+    if (marker <= LAKE_FORMAT_VERSION) return;
+    throw new AtriumError(
+      "LAKE_NEWER",
+      `The lake ${store.url} has format ${marker}, and this version of Atrium reads up to ${LAKE_FORMAT_VERSION}: use a newer Atrium.`,
+    );
+  }
+  const others = (await store.list("")).filter((object) => !object.path.startsWith("_"));
+  if (others.length > 0) {
+    throw new AtriumError(
+      "LAKE_INVALID",
+      `${store.url} is no lake: it holds ${others[0]?.path ?? "files"}, but no ${MARKER}. Name an empty or new folder with LAKE_URL or --lake.`,
+    );
+  }
+  if (!create) {
+    throw new AtriumError("NOT_FOUND", `There is no lake in ${store.url}. Fill one first, for example with atrium run --raw DIR --lake DIR.`);
+  }
+  const text = JSON.stringify({ formatVersion: LAKE_FORMAT_VERSION });
+  await store.putIfAbsent(MARKER, new TextEncoder().encode(`${text}\n`));
+}
+
+async function readMarker(store: ObjectStore): Promise<number | undefined> {
+  let text: string;
+  try {
+    text = new TextDecoder().decode(await store.get(MARKER));
+  } catch (error) {
+    if (error instanceof AtriumError && error.code === "NOT_FOUND") return undefined;
+    throw error;
+  }
+  const version = /"formatVersion"\s*:\s*(\d+)/.exec(text)?.[1];
+  if (version !== undefined) return Number(version);
+  throw new AtriumError("LAKE_INVALID", `${store.url}/${MARKER} is damaged: it should read {"formatVersion":${LAKE_FORMAT_VERSION}}. Restore it.`);
+}

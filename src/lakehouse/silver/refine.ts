@@ -1,0 +1,132 @@
+// From bronze to silver: a micro-batch over new bronze versions, each taken once.
+//
+// The commit of a batch carries the bronze version that it reaches to (txn `refine:bronze/readings`), so a crash
+// repeats the batch or not at all, and two refiners cannot both commit it.
+
+import { present } from "../../support/assert.ts";
+import { batchInput } from "../bronze/transform.ts";
+import type { AddFile } from "../delta/actions.ts";
+import type { Snapshot } from "../delta/snapshot.ts";
+import { filesMatching, statsOf } from "../delta/stats.ts";
+import { ensureTable, tableInput, writeFiles, type Lake } from "../lake.ts";
+import { KEY_COUNT_SQL, silverSql, type DuplicateRisk } from "./transform.ts";
+
+/** The txn appId under which silver keeps the last bronze version that it holds. */
+export const REFINE_APP_ID = "refine:bronze/readings";
+
+/** Bounds of one batch. */
+export interface RefineOptions {
+  readonly lake: Lake;
+  /** Take versions until they have this many rows; at least one version. */
+  readonly batchRowsMax: number;
+  readonly queryTimeoutMs: number;
+}
+
+/** What one batch did. */
+export interface RefinedBatch {
+  /** Bronze versions up to this one are in silver. */
+  readonly bronzeVersion: number;
+  readonly rowsRead: number;
+  readonly rowsAdded: number;
+}
+
+/** Refines the next new bronze versions; undefined if there are none. @throws COMMIT_OVERTAKEN */
+export async function refineBatch(options: RefineOptions): Promise<RefinedBatch | undefined> {
+  const { lake } = options;
+  const bronze = await lake.table("bronze/readings").snapshot();
+  if (bronze === undefined) return undefined;
+  const silver = await ensureTable(lake, "silver/readings");
+  const done = Number(silver.txns.get(REFINE_APP_ID) ?? -1n);
+  if (done >= bronze.version) return undefined;
+  const next = await nextVersions(lake, { after: done, upTo: bronze.version, rowsMax: options.batchRowsMax });
+  const adds = next.files.length === 0 ? [] : await refineFiles(options, { files: next.files, bronze, silver });
+  await lake.table("silver/readings").commit({
+    base: silver,
+    adds,
+    removes: [],
+    txns: new Map([[REFINE_APP_ID, BigInt(next.version)]]),
+    operation: "REFINE",
+    isolation: { kind: "append" },
+    dataChange: true,
+  });
+  return { bronzeVersion: next.version, rowsRead: rowsIn(next.files), rowsAdded: rowsIn(adds) };
+}
+
+interface VersionRange {
+  readonly after: number;
+  readonly upTo: number;
+  readonly rowsMax: number;
+}
+
+/** The files added after version `after`, up to the version with which they reach `rowsMax` rows. */
+async function nextVersions(
+  lake: Lake,
+  { after, upTo, rowsMax }: VersionRange,
+): Promise<{ readonly version: number; readonly files: readonly AddFile[] }> {
+  const files: AddFile[] = [];
+  let version = after;
+  while (version < upTo && (version === after || rowsIn(files) < rowsMax)) {
+    version += 1;
+    const [change] = await lake.table("bronze/readings").changes(version - 1, version);
+    files.push(...present(change, `bronze version ${version}`).adds);
+  }
+  return { version, files };
+}
+
+interface NewFiles {
+  readonly files: readonly AddFile[];
+  readonly bronze: Snapshot;
+  readonly silver: Snapshot;
+}
+
+async function refineFiles(options: RefineOptions, { files, bronze, silver }: NewFiles): Promise<readonly AddFile[]> {
+  const { lake } = options;
+  const fresh = await tableInput(lake, "bronze/readings", { snapshot: bronze, files });
+  const heldFiles = overlappingFiles(silver, files);
+  const held = await tableInput(lake, "silver/readings", { snapshot: silver, files: heldFiles });
+  const keys = await lake.engine.query({ sql: KEY_COUNT_SQL, inputs: [fresh], rowsMax: 1, timeoutMs: options.queryTimeoutMs });
+  const [rows, distinct] = present(keys.rows[0], "the key counts");
+  const risk: DuplicateRisk = { withinBatch: rows !== distinct, withSilver: heldFiles.length > 0 };
+  const inputs = [fresh, held, batchInput(lake.clock.nowMs())];
+  return writeFiles(lake, "silver/readings", { sql: silverSql(risk), inputs });
+}
+
+/** Silver's files that can hold a row with the event time of a new one; all of a file's day where statistics are missing. */
+function overlappingFiles(silver: Snapshot, files: readonly AddFile[]): readonly AddFile[] {
+  const found = new Map<string, AddFile>();
+  for (const file of boundsByDay(files)) {
+    const ranges = file.from === undefined || file.to === undefined ? {} : { ts_utc: { from: file.from, to: file.to } };
+    for (const held of filesMatching(silver, { equals: { event_date: [file.day] }, ranges })) found.set(held.path, held);
+  }
+  return [...found.values()];
+}
+
+interface DayBounds {
+  readonly day: string;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+/** For each day of the new files the range of their event times; open where a file has no statistics. */
+function boundsByDay(files: readonly AddFile[]): readonly DayBounds[] {
+  const days = new Map<string, DayBounds>();
+  for (const file of files) {
+    const day = present(file.partitionValues["event_date"], `the day of ${file.path}`);
+    const stats = statsOf(file);
+    const known = days.get(day);
+    const from = textOf(stats?.minValues?.["event_ts"]);
+    const to = textOf(stats?.maxValues?.["event_ts"]);
+    days.set(day, known === undefined ? { day, from, to } : { day, from: lesser(known.from, from), to: greater(known.to, to) });
+  }
+  return [...days.values()];
+}
+
+const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
+const lesser = (a: string | undefined, b: string | undefined): string | undefined =>
+  a === undefined || b === undefined ? undefined : a < b ? a : b;
+const greater = (a: string | undefined, b: string | undefined): string | undefined =>
+  a === undefined || b === undefined ? undefined : a > b ? a : b;
+
+function rowsIn(files: readonly AddFile[]): number {
+  return files.reduce((sum, file) => sum + (statsOf(file)?.numRecords ?? 0), 0);
+}

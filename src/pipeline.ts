@@ -1,0 +1,137 @@
+// The stages at work together in one process: each is a loop that feeds the next, and the first failure stops all.
+//
+//   replay --(log)--> ingest --(bronze version)--> refine --(silver version)--> gold
+//
+// The log and the tables are the only things between the stages; a bell saves the next one from polling. What a crash
+// leaves undone is found again in the log and the tables, so that nothing here has to be remembered.
+
+import { ingest, type IngestOptions, type IngestSummary } from "./lakehouse/bronze/ingest.ts";
+import { makeGold, type GoldSummary } from "./lakehouse/gold/gold.ts";
+import type { Lake } from "./lakehouse/lake.ts";
+import { refineBatch } from "./lakehouse/silver/refine.ts";
+import type { Clock } from "./support/clock.ts";
+import { isAtriumError } from "./support/errors.ts";
+import type { Logger } from "./support/logger.ts";
+import { makeWake, type Wake } from "./support/wake.ts";
+
+/** Bounds and rhythm of the stages behind the log. */
+export interface StageOptions {
+  readonly lake: Lake;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly batchRowsMax: number;
+  readonly queryTimeoutMs: number;
+  /** Where nothing rings: how often a stage looks for new versions, ms. */
+  readonly pollMs: number;
+}
+
+/** What refining did in all. */
+export interface RefineSummary {
+  readonly batches: number;
+  readonly rowsRead: number;
+  readonly rowsAdded: number;
+}
+
+/** Refines whenever bronze has a new version, until `isComplete` and nothing is left, or the signal aborts. */
+export async function refineLoop(
+  options: StageOptions,
+  loop: { readonly bell: Wake; readonly isComplete: () => boolean; readonly onBatch?: () => void; readonly signal: AbortSignal },
+): Promise<RefineSummary> {
+  const sum = { batches: 0, rowsRead: 0, rowsAdded: 0 };
+  while (!loop.signal.aborted) {
+    const wasComplete = loop.isComplete();
+    const batch = await refineBatch(options);
+    if (batch === undefined) {
+      if (wasComplete) break;
+      await loop.bell.wait(options.pollMs, loop.signal);
+      continue;
+    }
+    sum.batches += 1;
+    sum.rowsRead += batch.rowsRead;
+    sum.rowsAdded += batch.rowsAdded;
+    options.logger.debug("refined", { ...batch });
+    loop.onBatch?.();
+  }
+  return sum;
+}
+
+/** Makes the gold of changed days every `everyMs`, until the signal aborts. A lost race is taken up again next time. */
+export async function goldLoop(options: StageOptions & { readonly everyMs: number }, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      const { daysReplaced } = await makeGold(options);
+      if (daysReplaced.length > 0) options.logger.info("gold made", { days: daysReplaced });
+    } catch (error) {
+      if (!isAtriumError(error, "COMMIT_CONFLICT")) throw error;
+      options.logger.warn("another writer made the same gold; trying again later", { message: error.message });
+    }
+    await options.clock.sleep(options.everyMs, signal);
+  }
+}
+
+/** What one run did. */
+export interface RunSummary<Replayed> {
+  readonly replay: Replayed;
+  readonly ingest: IngestSummary;
+  readonly refine: RefineSummary;
+  readonly gold: GoldSummary;
+}
+
+/** What one run needs: the replay as a function, and the options of the stages behind it. */
+export interface RunOptions<Replayed> extends StageOptions {
+  readonly replay: (signal: AbortSignal) => Promise<Replayed>;
+  readonly ingest: Omit<IngestOptions, "signal" | "isComplete">;
+  readonly signal: AbortSignal;
+}
+
+/** All of it once, the stages side by side: to the end of the source, of the log, of bronze, then gold. */
+export async function runOnce<Replayed>(options: RunOptions<Replayed>): Promise<RunSummary<Replayed>> {
+  const bell = makeWake(options.clock);
+  let isSent = false;
+  let isIngested = false;
+  const [replayed, ingested, refined] = await together(options.signal, [
+    async (signal) => {
+      const summary = await options.replay(signal);
+      isSent = true;
+      return summary;
+    },
+    async (signal) => {
+      const onCommit: IngestOptions["onCommit"] = (batch) => {
+        options.ingest.onCommit?.(batch);
+        bell.ring();
+      };
+      const summary = await ingest({ ...options.ingest, signal, isComplete: () => isSent, onCommit });
+      isIngested = true;
+      bell.ring();
+      return summary;
+    },
+    async (signal) => refineLoop(options, { bell, signal, isComplete: () => isIngested }),
+  ]);
+  const gold = options.signal.aborted ? { daysChecked: [], daysReplaced: [] } : await makeGold(options);
+  return { replay: replayed, ingest: ingested, refine: refined, gold };
+}
+
+type Task<Result> = (signal: AbortSignal) => Promise<Result>;
+
+/** Runs tasks side by side until all end. The first failure aborts the others; it is thrown once they have stopped. */
+export async function together<Results extends readonly unknown[]>(
+  signal: AbortSignal,
+  tasks: { readonly [Index in keyof Results]: Task<Results[Index]> },
+): Promise<Results> {
+  const failed = new AbortController();
+  const linked = AbortSignal.any([signal, failed.signal]);
+  const failures: unknown[] = [];
+  const guarded = tasks.map(async (task) => {
+    try {
+      return await task(linked);
+    } catch (error) {
+      failures.push(error);
+      failed.abort();
+      return undefined;
+    }
+  });
+  const results = await Promise.all(guarded);
+  if (failures.length > 0) throw failures[0];
+  // Every task has ended without a failure, so each place holds its task's result.
+  return results as unknown as Results;
+}
