@@ -21,3 +21,8 @@ export const systemClock: Clock = {
     await delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined);
   },
 };
+
+/** Calls `act` after `ms` if the process still lives then; it is not kept alive for that. */
+export function deadline(ms: number, act: () => void): void {
+  setTimeout(act, ms).unref();
+}

@@ -5,8 +5,9 @@ import { decodeRecords } from "../../log/batch-codec.ts";
 import type { Position, RecordBatch } from "../../log/event-log.ts";
 import { inOrder, type Sequenced } from "../../log/in-order.ts";
 import { checkPosition, partitionMissing } from "../../log/positions.ts";
+import { AtriumError } from "../../support/errors.ts";
 import type { PartitionRow } from "./partitions.ts";
-import { bytesOf, numberOf } from "./rows.ts";
+import { bytesOf, numberOf, type Row } from "./rows.ts";
 
 /** How many batches of one partition are looked up at once: their places only, not their payloads. */
 const PLACES_PER_LOOK = 64;
@@ -33,7 +34,7 @@ export interface StoredBatch {
 export interface Batches {
   insert(batch: StoredBatch): void;
   delete(seq: number): void;
-  /** The batches of a partition from the one that holds `offset` on. */
+  /** The batches of a partition from the one that holds `offset` on. @throws LOG_CORRUPT where one is missing */
   from(partition: PartitionRow, offset: number): Generator<BatchPlace>;
   /** A batch with its records. @throws LOG_CORRUPT, LAKE_NEWER */
   load(place: BatchPlace): RecordBatch;
@@ -52,11 +53,19 @@ export function makeBatches(db: DatabaseSync): Batches {
     order by base_offset limit ${PLACES_PER_LOOK}`);
 
   function* from(partition: PartitionRow, offset: number): Generator<BatchPlace> {
-    for (let next = offset; next < partition.end;) {
-      const places = selectPlaces.all(partition.id, next).map((row) => {
-        const base = numberOf(row, "base_offset");
-        const end = base + numberOf(row, "count");
-        return { seq: numberOf(row, "seq"), base, end, logTimeMs: numberOf(row, "log_time_ms"), partition };
+    for (let next = offset; next < partition.end; ) {
+      const rows = selectPlaces.all(partition.id, next);
+      if (rows.length === 0) throw batchMissing(partition, next);
+      for (const row of rows) {
+        const place = placeOf(row, partition);
+        if (place.base > next || place.end <= next) throw batchMissing(partition, next);
+        yield place;
+        next = place.end;
+      }
+    }
+  }
+
+  return { seq: numberOf(row, "seq"), base, end, logTimeMs: numberOf(row, "log_time_ms"), partition };
       });
       yield* places.filter((place) => place.end > next);
       const last = places.at(-1);
@@ -103,4 +112,15 @@ function startOf(partitions: readonly PartitionRow[], position: Position): [Part
   if (row === undefined) throw partitionMissing(position.topic, position.partition);
   checkPosition(position, { start: BigInt(row.start), end: BigInt(row.end) });
   return [row, Number(position.offset)];
+}
+
+function placeOf(row: Row, partition: PartitionRow): BatchPlace {
+  const base = numberOf(row, "base_offset");
+  const end = base + numberOf(row, "count");
+  return { seq: numberOf(row, "seq"), base, end, logTimeMs: numberOf(row, "log_time_ms"), partition };
+}
+
+function batchMissing({ topic, partition }: PartitionRow, offset: number): AtriumError {
+  const advice = "What bronze has committed is safe. How to go on: docs/operate/errors.md, LOG_CORRUPT.";
+  return new AtriumError("LOG_CORRUPT", `The log lacks the batch of ${topic}/${partition} at offset ${offset}. ${advice}`);
 }

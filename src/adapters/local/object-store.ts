@@ -43,7 +43,7 @@ export function localObjectStore(rootDir: string): ObjectStore {
 
 async function put(file: string, bytes: Uint8Array): Promise<void> {
   const temporary = await writeTemporary(file, bytes);
-  await rename(temporary, file);
+  await orRemove(temporary, async () => rename(temporary, file));
   await sync(dirname(file));
 }
 
@@ -75,17 +75,14 @@ async function putFile(file: string, localPath: string): Promise<void> {
   await sync(dirname(file));
 }
 
-/** Moves a file from another file system, where a rename cannot reach: a copy is not whole from its first moment on. */
+/** Copies a file from another file system, which a rename cannot reach; a copy is not whole from its first moment on. */
 async function moveAcross(file: string, localPath: string): Promise<void> {
   const temporary = temporaryBeside(file);
-  try {
+  await orRemove(temporary, async () => {
     await copyFile(localPath, temporary);
     await sync(temporary);
     await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  });
   await rm(localPath);
 }
 
@@ -158,15 +155,21 @@ async function isThere(file: string): Promise<boolean> {
 
 async function writeTemporary(file: string, bytes: Uint8Array): Promise<string> {
   const temporary = temporaryBeside(file);
-  try {
+  await orRemove(temporary, async () => {
     await using handle = await open(temporary, "wx");
     await handle.writeFile(bytes);
     await handle.sync();
+  });
+  return temporary;
+}
+
+async function orRemove(temporary: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
-  return temporary;
 }
 
 function temporaryBeside(file: string): string {
@@ -223,14 +226,18 @@ async function explained<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    if (isAtriumError(cause)) throw cause;
-    const isRead = what.startsWith("read ") || what.startsWith("find ");
-    if (isRead && isMissing(cause)) {
-      throw new AtriumError("NOT_FOUND", `Cannot ${what}: there is no such file in the lake.`, { cause });
-    }
-    const [code, advice] = CODES[systemCode(cause) ?? ""] ?? ["STORE_FAILED", "Check the disk and try again"];
-    throw new AtriumError(code, `Cannot ${what}: ${messageOf(cause)}. ${advice}.`, { cause });
+    throw isAtriumError(cause) ? cause : localStoreError(what, cause);
   }
+}
+
+/** The error of the catalogue for what the file system said; `what` was attempted, as `read bronze/x`. */
+export function localStoreError(what: string, cause: unknown): AtriumError {
+  const isRead = what.startsWith("read ") || what.startsWith("find ");
+  if (isRead && isMissing(cause)) {
+    return new AtriumError("NOT_FOUND", `Cannot ${what}: there is no such file in the lake.`, { cause });
+  }
+  const [code, advice] = CODES[systemCode(cause) ?? ""] ?? ["STORE_FAILED", "Check the disk and try again"];
+  return new AtriumError(code, `Cannot ${what}: ${messageOf(cause)}. ${advice}.`, { cause });
 }
 
 function withoutLinks(file: string, cause: unknown): AtriumError {

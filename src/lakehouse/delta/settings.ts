@@ -44,7 +44,7 @@ function durationMs(schema: TableSchema, setting: string, defaultMs: number): nu
   if (text === undefined) return defaultMs;
   const words = text.trim().toLowerCase().split(/\s+/);
   if (words[0] === "interval") words.shift();
-  let totalMs = 0;
+  let totalMs = words.length === 0 ? Number.NaN : 0;
   for (let index = 0; index < words.length; index += 2) {
     const unitMs = UNIT_MS[(words[index + 1] ?? "").replace(/s$/, "")];
     totalMs += Number(words[index]) * (unitMs ?? Number.NaN);

@@ -1,0 +1,87 @@
+// The composition root: the only file that knows which adapter stands behind a port. Adapters are loaded when they are
+// first needed, so that a command starts without the parts that it does not use.
+
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { EmbeddedLog } from "./adapters/embedded/event-log.ts";
+import type { Config } from "./config.ts";
+import { openLake, type Lake } from "./lakehouse/lake.ts";
+import type { RawSource } from "./replay/raw-source.ts";
+import { uniqueId } from "./support/chance.ts";
+import type { Clock } from "./support/clock.ts";
+import { AtriumError } from "./support/errors.ts";
+import type { Logger } from "./support/logger.ts";
+
+/** The parts of a running Atrium, each opened when it is asked for and closed with the whole. */
+export interface Assembly extends AsyncDisposable {
+  /** The lake of LAKE_URL; made if `create` is set and there is none. @throws as openLake */
+  lake(options: { readonly create: boolean }): Promise<Lake>;
+  /** The log of LOG and LOG_PATH. @throws LOG_CORRUPT, LAKE_NEWER */
+  log(options?: { readonly readOnly?: boolean }): Promise<EmbeddedLog>;
+  /** The raw files of SOURCE_URL. */
+  rawSource(): Promise<RawSource>;
+}
+
+/** What the parts share. */
+export interface AssemblyOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Folders beside the lake that queries may read: another lake. */
+  readonly alsoReads?: readonly string[];
+}
+
+/** Scratch files of a process that died are removed once they are this old, ms. */
+const SCRATCH_AGE_MS_MAX = 24 * 3600 * 1000;
+
+/** Prepares the parts that the configuration names. */
+export function assemble(config: Config, { clock, logger, alsoReads = [] }: AssemblyOptions): Assembly {
+  const opened: AsyncDisposable[] = [];
+  const scratchRoot = join(config.lake.url, "_scratch");
+  const scratchFolder = join(scratchRoot, uniqueId());
+  const keep = <Part extends AsyncDisposable>(part: Part): Part => {
+    opened.push(part);
+    return part;
+  };
+  return {
+    lake: async ({ create }) => {
+      const { localObjectStore } = await import("./adapters/local/object-store.ts");
+      const { duckdbEngine } = await import("./adapters/duckdb/engine.ts");
+      const { duckdbCheckpointCodec } = await import("./adapters/duckdb/checkpoint-codec.ts");
+      const { memoryMb, threads } = config.engine;
+      const engine = keep(duckdbEngine({ memoryMb, threads, scratchFolder, readableFolders: [config.lake.url, ...alsoReads], clock }));
+      const codec = duckdbCheckpointCodec(async () => engine.connect(), scratchFolder);
+      const store = localObjectStore(config.lake.url);
+      const lake = await openLake({ store, engine, codec, clock, bronzePartitionBy: config.lake.bronzePartitionBy }, { create });
+      await sweepScratch(scratchRoot, clock);
+      return lake;
+    },
+    log: async ({ readOnly = false } = {}) => {
+      const { openEmbeddedLog } = await import("./adapters/embedded/event-log.ts");
+      const retention = { maxAgeMs: config.log.ageHoursMax * 3_600_000, maxBytes: config.log.sizeMbMax * 1_048_576 };
+      return keep(await openEmbeddedLog({ file: config.log.path, clock, logger, retention, readOnly }));
+    },
+    rawSource: async () => {
+      const { localRawSource } = await import("./adapters/local/raw-source.ts");
+      if (config.source.url === undefined) {
+        throw new AtriumError("CONFIG_INVALID", "SOURCE_URL is not set: name the folder of raw files with --raw DIR or SOURCE_URL.");
+      }
+      return localRawSource(config.source.url);
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const part of opened.toReversed()) await part[Symbol.asyncDispose]();
+      await rm(scratchFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Removes what processes that died left behind: a live one writes its folder anew within the time. */
+async function sweepScratch(scratchRoot: string, clock: Clock): Promise<void> {
+  await mkdir(scratchRoot, { recursive: true });
+  for (const name of await readdir(scratchRoot)) {
+    const folder = join(scratchRoot, name);
+    const facts = await stat(folder).catch(() => undefined);
+    if (facts !== undefined && clock.nowMs() - facts.mtimeMs > SCRATCH_AGE_MS_MAX) {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+}

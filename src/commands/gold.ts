@@ -1,0 +1,49 @@
+// `atrium gold`: silver to KPIs, for the days that changed or those given.
+
+import * as kinds from "../config/kinds.ts";
+import { makeGold } from "../lakehouse/gold/gold.ts";
+import { AtriumError } from "../support/errors.ts";
+import { defineCommand, optionalFlag, switchFlag } from "./command.ts";
+import { LAKE_SETTINGS, parts, stageOptions } from "./stages.ts";
+
+const DAY_MS = 86_400_000;
+/** More days in one call are a mistake in a date. */
+const DAYS_MAX = 36_525;
+
+/** The command. */
+export const goldCommand = defineCommand({
+  about:
+    "Makes the hourly and daily KPIs of the days whose silver changed, or of those given (UTC days).\n" +
+    "A day is replaced whole and only if it differs. Exit code 99: there was nothing to do.",
+  flags: {
+    date: optionalFlag(kinds.day, "Makes this day."),
+    from: optionalFlag(kinds.day, "Makes the days from this one …"),
+    to: optionalFlag(kinds.day, "… to this one, itself included."),
+    json: switchFlag("Prints the summary as one JSON object."),
+  },
+  settings: LAKE_SETTINGS,
+  examples: ["gold --lake ./lake", "gold --lake ./lake --date 2013-08-24", "gold --lake ./lake --from 2013-08-23 --to 2013-08-31"],
+  run: async (context) => {
+    await using assembly = parts(context);
+    const days = daysOf(context.flags);
+    const lake = await assembly.lake({ create: false });
+    const summary = await makeGold({ ...stageOptions(context, lake), ...(days === undefined ? {} : { days }) });
+    if (context.flags.json) context.stdout(`${JSON.stringify(summary)}\n`);
+    else context.stdout(`${summary.daysReplaced.length} of ${summary.daysChecked.length} days replaced: ${summary.daysReplaced.join(", ") || "none"}\n`);
+    return summary.daysReplaced.length === 0 ? 99 : 0;
+  },
+});
+
+/** The days that the flags name; undefined without any. @throws USAGE_INVALID */
+function daysOf(flags: { readonly date: string | undefined; readonly from: string | undefined; readonly to: string | undefined }): readonly string[] | undefined {
+  const { date, from, to } = flags;
+  if (date !== undefined) {
+    if (from !== undefined || to !== undefined) throw new AtriumError("USAGE_INVALID", "--date excludes --from and --to: give one day, or both ends.");
+    return [date];
+  }
+  if (from === undefined && to === undefined) return undefined;
+  if (from === undefined || to === undefined) throw new AtriumError("USAGE_INVALID", "--from and --to go together: give both ends.");
+  const count = (Date.parse(to) - Date.parse(from)) / DAY_MS + 1;
+  if (count < 1 || count > DAYS_MAX) throw new AtriumError("USAGE_INVALID", `--from ${from} --to ${to} are not 1 to ${DAYS_MAX} days: --to must not be earlier.`);
+  return Array.from({ length: count }, (_, index) => new Date(Date.parse(from) + index * DAY_MS).toISOString().slice(0, 10));
+}

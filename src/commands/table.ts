@@ -1,0 +1,97 @@
+// `atrium table`: what tables there are, what happened to one, and whether two lakes hold the same rows.
+
+import * as kinds from "../config/kinds.ts";
+import { differingRows } from "../lakehouse/difference.ts";
+import type { Answer } from "../lakehouse/engine.ts";
+import type { Lake } from "../lakehouse/lake.ts";
+import { bytesOf, rowsOf } from "../lakehouse/summary.ts";
+import { TABLE_NAMES, tableNamed, type TableName } from "../reading/tables.ts";
+import { AtriumError } from "../support/errors.ts";
+import { answerAsJson, answerAsText } from "./answer-text.ts";
+import { defineCommand, flag, optionalFlag, switchFlag, type CommandContext } from "./command.ts";
+import { LAKE_SETTINGS, parts } from "./stages.ts";
+
+const HISTORY_MAX = 100_000;
+
+/** The command. */
+export const tableCommand = defineCommand({
+  about:
+    "list: all tables with version, rows, files and bytes. history NAME: its commits, the newest first.\n" +
+    "diff NAME --with LAKE: exit code 0 if the table has the same rows in both lakes; the times at which rows were\n" +
+    "made (created_at, ingest_ts, log_ts, ingest_date) may differ.",
+  positionals: [
+    { name: "ACTION", doc: "list, history or diff", isRequired: true },
+    { name: "NAME", doc: `the table: ${TABLE_NAMES.join(", ")}`, isRequired: false },
+  ],
+  flags: {
+    with: optionalFlag(kinds.folder, "The other lake of diff."),
+    limit: flag(kinds.integer(1, HISTORY_MAX), "20", "Shows at most so many commits."),
+    json: switchFlag("Prints JSON."),
+  },
+  settings: LAKE_SETTINGS,
+  examples: ["table list --lake ./lake", "table history silver/readings --lake ./lake", "table diff silver/readings --lake ./a --with ./b"],
+  run: async (context) => {
+    const [action = "", name] = context.positionals;
+    const other = context.flags.with;
+    await using assembly = parts(context, other === undefined ? [] : [other]);
+    const lake = await assembly.lake({ create: false });
+    if (action === "list") return show(context, await listTables(lake));
+    if (action === "history") return show(context, await historyOf(lake, nameOf(name), context.flags.limit));
+    if (action === "diff") return await diff(context, lake, { name: nameOf(name), other });
+    throw new AtriumError("USAGE_INVALID", `There is no action ${action}: it is list, history or diff.`);
+  },
+});
+
+function show(context: CommandContext, answer: Answer): 0 {
+  for (const piece of context.flags["json"] === true ? answerAsJson(answer) : answerAsText(answer)) context.stdout(piece);
+  return 0;
+}
+
+function nameOf(name: string | undefined): TableName {
+  const table = name === undefined ? undefined : tableNamed(name);
+  if (table !== undefined) return table;
+  throw new AtriumError("USAGE_INVALID", `${name === undefined ? "The table's NAME is missing" : `There is no table ${name}`}: it is one of ${TABLE_NAMES.join(", ")}.`);
+}
+
+async function listTables(lake: Lake): Promise<Answer> {
+  const rows = TABLE_NAMES.map(async (name) => {
+    const snapshot = await lake.table(name).snapshot();
+    if (snapshot === undefined) return [name, null, 0, 0, 0, null];
+    const committed = new Date(snapshot.timestampMs).toISOString();
+    return [name, snapshot.version, rowsOf(snapshot), snapshot.files.size, bytesOf(snapshot), committed];
+  });
+  return answerOf(["table", "version", "rows", "files", "bytes", "committed"], await Promise.all(rows));
+}
+
+async function historyOf(lake: Lake, name: TableName, limit: number): Promise<Answer> {
+  const commits = await lake.table(name).history(limit);
+  const rows = commits.map((commit) => [
+    commit.version,
+    new Date(commit.timestampMs).toISOString(),
+    commit.operation,
+    commit.filesAdded,
+    commit.filesRemoved,
+  ]);
+  return answerOf(["version", "committed", "operation", "files_added", "files_removed"], rows);
+}
+
+function answerOf(names: readonly string[], rows: Answer["rows"]): Answer {
+  return { columns: names.map((name) => ({ name, type: "" })), rows, truncated: false };
+}
+
+async function diff(
+  context: CommandContext,
+  lake: Lake,
+  { name, other }: { readonly name: TableName; readonly other: string | undefined },
+): Promise<0 | 1> {
+  if (other === undefined) throw new AtriumError("USAGE_INVALID", "diff needs the other lake: --with LAKE.");
+  const { config } = context;
+  await using assembly = parts({ ...context, config: { ...config, lake: { ...config.lake, url: other } } });
+  const found = await differingRows(name, { lake, other: await assembly.lake({ create: false }), timeoutMs: config.api.queryTimeoutSeconds * 1000 });
+  context.stdout(
+    found.onlyHere + found.onlyThere === 0
+      ? `${name}: the same ${found.rows.toLocaleString("en")} rows in both.\n`
+      : `${name}: ${found.onlyHere} rows only in ${config.lake.url}, ${found.onlyThere} only in ${other}.\n`,
+  );
+  return found.onlyHere + found.onlyThere === 0 ? 0 : 1;
+}

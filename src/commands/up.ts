@@ -1,0 +1,63 @@
+// `atrium up`: all stages, scheduled gold and the API as one long-lived process.
+
+import { ingest } from "../lakehouse/bronze/ingest.ts";
+import { goldLoop, refineLoop, together } from "../pipeline.ts";
+import { makeWake } from "../support/wake.ts";
+import { defineCommand, switchFlag } from "./command.ts";
+import { serveUntil } from "./serving.ts";
+import {
+  BATCH_SETTINGS,
+  ingestOptions,
+  LAKE_SETTINGS,
+  LOG_SETTINGS,
+  PACE_SETTINGS,
+  paceOf,
+  parts,
+  prepareTopics,
+  replayFiles,
+  SOURCE_SETTINGS,
+  stageOptions,
+} from "./stages.ts";
+
+/** The command. */
+export const upCommand = defineCommand({
+  about:
+    "Runs everything in one process until it is stopped: replay at its pace, ingest, refine, gold every GOLD_EVERY_SECONDS, API.\n" +
+    "Without SOURCE_URL nothing is replayed: messages come into the log from elsewhere.",
+  flags: { restart: switchFlag("Sends files again from their beginning; silver leaves out what it holds.") },
+  settings: [
+    ...SOURCE_SETTINGS,
+    ...PACE_SETTINGS,
+    ...LAKE_SETTINGS,
+    ...LOG_SETTINGS,
+    ...BATCH_SETTINGS,
+    "GOLD_EVERY_SECONDS",
+    "API_HOST",
+    "API_PORT",
+  ],
+  examples: ["up --raw ./raw --lake ./lake --replay-mode timewarp --timewarp-factor 600"],
+  run: async (context) => {
+    const { config, logger } = context;
+    await using assembly = parts(context);
+    if (config.source.url !== undefined) await (await assembly.rawSource()).list();
+    const lake = await assembly.lake({ create: true });
+    const log = await assembly.log();
+    await prepareTopics(context, log);
+    const bell = makeWake(context.clock);
+    const stages = stageOptions(context, lake);
+    const forever = (): boolean => false;
+    await together(context.signal, [
+      async (signal) => {
+        if (config.source.url === undefined) return;
+        const { restart } = context.flags;
+        const summary = await replayFiles(context, { assembly, log, pace: paceOf(context), restart, signal });
+        logger.info("replay ended", { messages: summary.messages, late: summary.late, malformed: summary.malformed });
+      },
+      async (signal) => ingest({ ...ingestOptions(context, lake, log), signal, isComplete: forever, onCommit: () => bell.ring() }),
+      async (signal) => refineLoop(stages, { bell, signal, isComplete: forever }),
+      async (signal) => goldLoop({ ...stages, everyMs: config.lake.goldEverySeconds * 1000 }, signal),
+      async (signal) => serveUntil(context, lake, signal),
+    ]);
+    return 0;
+  },
+});

@@ -1,0 +1,220 @@
+// The configuration: one frozen object, made once at the start from flags, environment, .env and defaults.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { BronzePartitionColumn } from "./config/kinds.ts";
+import type { SettingValues } from "./config/settings.ts";
+import { resolveSettings, type SettingProblem, type Sources } from "./config/values.ts";
+import type { SensorType } from "./reading/terms.ts";
+import { AtriumError, systemCode } from "./support/errors.ts";
+import type { LogFormat, LogLevel } from "./support/logger.ts";
+import type { Secret } from "./support/secret.ts";
+
+/** All settings, checked, with their units in their names. The table in config/settings.ts explains each. */
+export interface Config {
+  readonly source: {
+    /** Folder of raw files, absolute; the commands that read it name SOURCE_URL in `needs`. */
+    readonly url: string | undefined;
+    /** Only these rooms; empty means all. */
+    readonly rooms: readonly string[];
+    readonly sensorTypes: readonly SensorType[];
+  };
+  readonly replay: {
+    readonly mode: "rate" | "timewarp" | "max";
+    readonly messagesPerSecond: number;
+    readonly timewarpFactor: number;
+    readonly progressEverySeconds: number;
+  };
+  readonly log: {
+    readonly kind: "embedded";
+    /** File of the embedded log, absolute. */
+    readonly path: string;
+    readonly sizeMbMax: number;
+    readonly ageHoursMax: number;
+    readonly topics: Readonly<Record<SensorType, string>>;
+    /** Partitions of a topic that is made. */
+    readonly partitions: number;
+  };
+  readonly kafka: {
+    /** host:port; empty if none is given. */
+    readonly bootstrap: readonly string[];
+    readonly acks: "all" | "1" | "0";
+    readonly lingerMs: number;
+    readonly batchBytesMax: number;
+  };
+  readonly lake: {
+    /** Folder of the lake, absolute. */
+    readonly url: string;
+    readonly batchSecondsMax: number;
+    readonly batchRowsMax: number;
+    readonly bronzePartitionBy: readonly BronzePartitionColumn[];
+    readonly goldEverySeconds: number;
+  };
+  readonly s3: {
+    readonly accessKeyId: string | undefined;
+    readonly secretAccessKey: Secret | undefined;
+    readonly region: string | undefined;
+    readonly endpoint: string | undefined;
+  };
+  readonly engine: {
+    readonly kind: "duckdb";
+    readonly sparkRemote: string | undefined;
+    readonly memoryMb: number;
+    /** 0 means one for each core. */
+    readonly threads: number;
+  };
+  readonly building: {
+    /** IANA name. */
+    readonly timeZone: string;
+  };
+  readonly api: {
+    readonly host: string;
+    /** 0 means any free port. */
+    readonly port: number;
+    /** Empty means that no key is needed. */
+    readonly keys: readonly Secret[];
+    readonly queryTimeoutSeconds: number;
+  };
+  readonly logging: {
+    readonly level: LogLevel;
+    readonly format: LogFormat;
+  };
+}
+
+/**
+ * Makes the configuration. Pure: the same sources give the same configuration. Every problem is a line of the error's
+ * message and an item of its `details.problems`.
+ * @throws CONFIG_INVALID for a wrong or unknown variable
+ * @throws USAGE_INVALID if flags alone are wrong
+ */
+export function loadConfig(sources: Sources): Config {
+  const { values, problems } = resolveSettings(sources);
+  failIfAny(problems);
+  const config = configFrom(values);
+  failIfAny(contradictions(config));
+  return deepFreeze(config);
+}
+
+/** What loadConfig needs from the process: its environment, folder and `.env` file. @throws CONFIG_INVALID if .env cannot be read */
+export function processSources(): Sources {
+  const cwd = process.cwd();
+  return { cwd, env: process.env, envFileText: readEnvFileText(join(cwd, ".env")) };
+}
+
+/** The configuration as lines such as `lake.url = …`; secrets are `***`. */
+export function describeConfig(config: Config): readonly { readonly name: string; readonly value: string }[] {
+  return Object.entries<object>({ ...config }).flatMap(([section, fields]) =>
+    Object.entries<unknown>({ ...fields }).map(([field, value]) => ({
+      name: `${section}.${field}`,
+      value: shown(value),
+    })),
+  );
+}
+
+function configFrom(values: SettingValues): Config {
+  return {
+    source: { url: values.SOURCE_URL, rooms: values.ROOMS ?? [], sensorTypes: values.SENSORS },
+    replay: {
+      mode: values.REPLAY_MODE,
+      messagesPerSecond: values.RATE_MSG_PER_SEC,
+      timewarpFactor: values.TIMEWARP_FACTOR,
+      progressEverySeconds: values.PROGRESS_EVERY,
+    },
+    log: {
+      kind: values.LOG,
+      path: values.LOG_PATH ?? join(values.LAKE_URL, "_log", "log.db"),
+      sizeMbMax: values.LOG_MAX_MB,
+      ageHoursMax: values.LOG_MAX_AGE_HOURS,
+      topics: {
+        co2: values.TOPIC_CO2,
+        humidity: values.TOPIC_HUMIDITY,
+        luminosity: values.TOPIC_LUMINOSITY,
+        pir: values.TOPIC_PIR,
+        temperature: values.TOPIC_TEMPERATURE,
+      },
+      partitions: values.TOPIC_PARTITIONS,
+    },
+    kafka: {
+      bootstrap: values.KAFKA_BOOTSTRAP ?? [],
+      acks: values.ACKS === "-1" ? "all" : values.ACKS,
+      lingerMs: values.LINGER_MS,
+      batchBytesMax: values.BATCH_SIZE,
+    },
+    lake: {
+      url: values.LAKE_URL,
+      batchSecondsMax: values.BATCH_SECONDS,
+      batchRowsMax: values.BATCH_ROWS,
+      bronzePartitionBy: values.BRONZE_PARTITION_BY,
+      goldEverySeconds: values.GOLD_EVERY_SECONDS,
+    },
+    s3: {
+      accessKeyId: values.AWS_ACCESS_KEY_ID,
+      secretAccessKey: values.AWS_SECRET_ACCESS_KEY,
+      region: values.AWS_DEFAULT_REGION,
+      endpoint: values.S3_ENDPOINT,
+    },
+    engine: {
+      kind: values.ENGINE,
+      sparkRemote: values.SPARK_REMOTE,
+      memoryMb: values.ENGINE_MEMORY_MB,
+      threads: values.ENGINE_THREADS,
+    },
+    building: { timeZone: values.BUILDING_TIMEZONE },
+    api: {
+      host: values.API_HOST,
+      port: values.API_PORT,
+      keys: values.API_KEYS ?? [],
+      queryTimeoutSeconds: values.QUERY_TIMEOUT_SECONDS,
+    },
+    logging: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
+  };
+}
+
+/** What is wrong between settings that are right one by one. */
+function contradictions(config: Config): readonly SettingProblem[] {
+  const lines: string[] = [];
+  if (config.source.url === config.lake.url) {
+    lines.push(`SOURCE_URL and LAKE_URL are both ${config.lake.url}: the lake needs a folder of its own.`);
+  }
+  const topics = Object.values(config.log.topics);
+  const twice = topics.find((topic, index) => topics.indexOf(topic) !== index);
+  if (twice !== undefined) {
+    lines.push(`Two sensor types have the topic ${twice}: each needs its own (TOPIC_…).`);
+  }
+  return lines.map((line) => ({ line, isFlag: false }));
+}
+
+function failIfAny(problems: readonly SettingProblem[]): void {
+  if (problems.length === 0) return;
+  const lines = problems.map((problem) => problem.line);
+  const code = problems.every((problem) => problem.isFlag) ? "USAGE_INVALID" : "CONFIG_INVALID";
+  throw new AtriumError(code, lines.join("\n"), { details: { problems: lines } });
+}
+
+function readEnvFileText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return "";
+    throw new AtriumError(
+      "CONFIG_INVALID",
+      `.env cannot be read (${systemCode(error)}): check its permissions.`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) deepFreeze(part);
+  }
+  return value;
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return "(not set)";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

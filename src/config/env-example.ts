@@ -1,0 +1,32 @@
+// The text of .env.example, made from the table of settings; a test keeps the file and the table equal.
+
+import { flagOf, SECTIONS, SETTING_NAMES, settingNamed, type SettingName } from "./settings.ts";
+
+const HEADER = `# Settings of Atrium: copy this file to .env and take away the # where you want another value than the default.
+# A flag of the command line wins over the environment, the environment over .env, .env over the default.
+# An empty value counts as not set. This file is made from the table in src/config/settings.ts.`;
+
+/** The whole file: every setting with its explanation, what is allowed and its default, commented out. */
+export function envExample(): string {
+  const parts = Object.entries(SECTIONS).map(([section, title]) => {
+    const names = SETTING_NAMES.filter((name) => settingNamed(name).section === section);
+    return [`# ---- ${title}`, ...names.map(describeSetting)].join("\n\n");
+  });
+  return `${[HEADER, ...parts].join("\n\n")}\n`;
+}
+
+function describeSetting(name: SettingName): string {
+  const { doc, kind, alias, defaultNote, default: fallback } = settingNamed(name);
+  const flag = flagOf(name);
+  const facts = [
+    `Allowed: ${kind.allowed}.`,
+    defaultNote === undefined ? "" : `Default: ${defaultNote}.`,
+    flag === undefined ? "No flag, because it is a secret." : `Flag: --${flag}.`,
+    alias === undefined ? "" : `Also as ${alias}.`,
+  ];
+  return [
+    `# ${doc}`,
+    `# ${facts.filter((fact) => fact !== "").join(" ")}`,
+    `#${name}=${fallback ?? ""}`,
+  ].join("\n");
+}

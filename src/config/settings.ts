@@ -1,0 +1,261 @@
+// Every setting of Atrium as data: the loader, the flags, --help, .env.example and doctor all read this table.
+
+import { SENSOR_TRAITS, SENSOR_TYPES } from "../reading/terms.ts";
+import * as kinds from "./kinds.ts";
+
+/** The parts of .env.example, in order. */
+export const SECTIONS = {
+  source: "Where the readings come from",
+  replay: "How they are replayed",
+  log: "The log between replay and bronze",
+  kafka: "Apache Kafka (not in this version; checked, and used when LOG=kafka is there)",
+  lake: "The lake and how it is filled",
+  s3: "S3 (not in this version; used when the lake is on S3)",
+  engine: "The engine that transforms and answers",
+  building: "The building",
+  api: "The HTTP API",
+  logging: "What Atrium says about itself",
+} as const;
+
+/** A value that can be given: how it is read, what it is without being given, what it is for. */
+export interface Setting<T> {
+  readonly kind: kinds.Kind<T>;
+  /** As text; without one the value is undefined. */
+  readonly default?: string;
+  /** One sentence. */
+  readonly doc: string;
+}
+
+/** A setting with its place in the table. */
+export interface TableSetting<T> extends Setting<T> {
+  readonly section: keyof typeof SECTIONS;
+  /** Name of the flag without `--`, where it is not the name in kebab case. */
+  readonly flag?: string;
+  /** Another name of the variable. */
+  readonly alias?: string;
+  /** What holds without a value, where the default depends on other settings. */
+  readonly defaultNote?: string;
+  /** True: never shown, and never a flag (other users of a machine see flags). */
+  readonly isSecret?: true;
+}
+
+type Extras<T> = Omit<TableSetting<T>, "kind" | "section" | "default" | "doc">;
+type Section = TableSetting<unknown>["section"];
+
+/** The settings of one section: `given` for those with a default, `optional` for those without. */
+function settingsOf(section: Section) {
+  return {
+    given: <T>(
+      kind: kinds.Kind<T>,
+      fallback: string,
+      doc: string,
+      extras: Extras<T> = {},
+    ): TableSetting<T> => ({
+      kind,
+      section,
+      default: fallback,
+      doc,
+      ...extras,
+    }),
+    optional: <T>(kind: kinds.Kind<T>, doc: string, extras: Extras<T> = {}): TableSetting<T | undefined> => ({
+      kind,
+      section,
+      doc,
+      ...extras,
+    }),
+  };
+}
+
+const source = settingsOf("source");
+const replay = settingsOf("replay");
+const log = settingsOf("log");
+const kafka = settingsOf("kafka");
+const lake = settingsOf("lake");
+const s3 = settingsOf("s3");
+const engine = settingsOf("engine");
+const building = settingsOf("building");
+const api = settingsOf("api");
+const logging = settingsOf("logging");
+
+const topic = kinds.text("TOPIC", {
+  pattern: /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/,
+  allowed: "1 to 249 letters, digits, dots, dashes and underscores",
+});
+const room = kinds.text("ROOM", {
+  // eslint-disable-next-line no-control-regex -- control characters are what is refused
+  pattern: /^[^/\\\u0000-\u001f]{1,64}$/,
+  allowed: "room names of up to 64 characters without slashes",
+});
+const host = kinds.text("HOST", {
+  pattern: /^[A-Za-z0-9.:_-]{1,253}$/,
+  allowed: "a host name or an IP address",
+});
+const url = kinds.text("URL", {
+  pattern: /^https?:\/\/[^\s/@]+(\/\S*)?$/,
+  allowed: "an http or https address without a password in it",
+});
+
+/** All settings by the name of their environment variable. */
+export const SETTINGS = {
+  SOURCE_URL: source.optional(kinds.folder, "Folder of raw files, <room>/<type>.csv or .csv.gz.", {
+    flag: "raw",
+  }),
+  ROOMS: source.optional(kinds.list(room, room.allowed), "Only these rooms.", { defaultNote: "all rooms" }),
+  SENSORS: source.given(kinds.sensorTypes, SENSOR_TYPES.join(","), "Only these sensor types."),
+
+  REPLAY_MODE: replay.given(
+    kinds.choice(["rate", "timewarp", "max"]),
+    "rate",
+    "Pace: rate sends RATE_MSG_PER_SEC evenly, timewarp keeps the distances between readings divided by TIMEWARP_FACTOR, max goes as fast as it can.",
+  ),
+  RATE_MSG_PER_SEC: replay.given(
+    kinds.decimal(0.01, 1_000_000),
+    "1000",
+    "Messages a second when REPLAY_MODE=rate.",
+  ),
+  TIMEWARP_FACTOR: replay.given(
+    kinds.decimal(0.01, 1_000_000),
+    "60",
+    "How many times faster than it was measured when REPLAY_MODE=timewarp: 60 makes an hour a minute.",
+  ),
+  PROGRESS_EVERY: replay.given(
+    kinds.integer(1, 86_400),
+    "10",
+    "Seconds between two progress lines where there is no terminal.",
+  ),
+
+  LOG: log.given(kinds.choice(["embedded"], ["kafka"]), "embedded", "The log: embedded is one SQLite file."),
+  LOG_PATH: log.optional(kinds.file, "File of the embedded log.", { defaultNote: "_log/log.db in the lake" }),
+  LOG_MAX_MB: log.given(
+    kinds.integer(16, 16_777_216),
+    "4096",
+    "Largest size of the embedded log in MB; what bronze has not committed is never deleted, so a full log makes replay wait.",
+  ),
+  LOG_MAX_AGE_HOURS: log.given(
+    kinds.integer(1, 87_600),
+    "168",
+    "Messages that bronze has committed are deleted after this many hours.",
+  ),
+  TOPIC_CO2: log.given(topic, SENSOR_TRAITS.co2.topic, "Topic of the CO2 readings."),
+  TOPIC_HUMIDITY: log.given(topic, SENSOR_TRAITS.humidity.topic, "Topic of the humidity readings."),
+  TOPIC_LUMINOSITY: log.given(topic, SENSOR_TRAITS.luminosity.topic, "Topic of the luminosity readings.", {
+    alias: "TOPIC_LIGHT",
+  }),
+  TOPIC_PIR: log.given(topic, SENSOR_TRAITS.pir.topic, "Topic of the motion readings."),
+  TOPIC_TEMPERATURE: log.given(topic, SENSOR_TRAITS.temperature.topic, "Topic of the temperature readings."),
+  TOPIC_PARTITIONS: log.given(kinds.integer(1, 1_024), "3", "Partitions of a topic that does not exist yet."),
+
+  KAFKA_BOOTSTRAP: kafka.optional(kinds.list(host, "host:port"), "Brokers to ask first, host:port."),
+  ACKS: kafka.given(
+    kinds.choice(["all", "1", "0", "-1"]),
+    "all",
+    "Brokers that must have a message before it counts as sent; -1 means all.",
+  ),
+  LINGER_MS: kafka.given(kinds.integer(0, 60_000), "5", "How long a batch may wait for more messages, ms."),
+  BATCH_SIZE: kafka.given(kinds.integer(1, 67_108_864), "131072", "Largest batch that is sent, bytes."),
+
+  LAKE_URL: lake.given(kinds.folder, "./lake", "Folder of the lake; it is made when it is missing.", {
+    flag: "lake",
+  }),
+  BATCH_SECONDS: lake.given(
+    kinds.decimal(0.1, 3_600),
+    "10",
+    "A batch is committed to bronze when it is this many seconds old …",
+  ),
+  BATCH_ROWS: lake.given(kinds.integer(1, 10_000_000), "1000000", "… or has this many rows."),
+  BRONZE_PARTITION_BY: lake.given(
+    kinds.partitionColumns,
+    kinds.BRONZE_PARTITION_COLUMNS.join(","),
+    "Columns that bronze is partitioned by when it is made; event_date alone makes fewer, larger files.",
+  ),
+  GOLD_EVERY_SECONDS: lake.given(
+    kinds.decimal(1, 86_400),
+    "60",
+    "How often `up` makes gold again for the days that changed, seconds.",
+  ),
+
+  AWS_ACCESS_KEY_ID: s3.optional(kinds.text("ID"), "Access key of the S3 store."),
+  AWS_SECRET_ACCESS_KEY: s3.optional(kinds.secretText(), "Secret key of the S3 store.", { isSecret: true }),
+  AWS_DEFAULT_REGION: s3.optional(
+    kinds.text("REGION", { pattern: /^[a-z0-9-]{1,64}$/, allowed: "a region such as eu-west-1" }),
+    "Region of the S3 store.",
+  ),
+  S3_ENDPOINT: s3.optional(url, "Address of a store that speaks S3 but is not AWS."),
+
+  ENGINE: engine.given(kinds.choice(["duckdb"], ["spark"]), "duckdb", "What runs transforms and queries."),
+  SPARK_REMOTE: engine.optional(
+    kinds.text("URL", { pattern: /^sc:\/\/[^\s/@;]+\/?$/, allowed: "sc://host:port" }),
+    "Spark Connect server, used when ENGINE=spark is there (not in this version).",
+  ),
+  ENGINE_MEMORY_MB: engine.given(
+    kinds.integer(64, 1_048_576),
+    "512",
+    "Memory for transforms, and as much again for queries, MB; beyond it the engine uses the disk.",
+  ),
+  ENGINE_THREADS: engine.given(
+    kinds.integer(0, 1_024),
+    "2",
+    "Threads of the engine; 0 means one for each core.",
+  ),
+
+  BUILDING_TIMEZONE: building.given(
+    kinds.timeZone,
+    "UTC",
+    "Time zone of the building, for KPIs by local day.",
+  ),
+
+  API_HOST: api.given(host, "127.0.0.1", "Address that the API listens on; 0.0.0.0 opens it to the network."),
+  API_PORT: api.given(kinds.integer(0, 65_535), "8000", "Port of the API; 0 takes any free one."),
+  API_KEYS: api.optional(
+    kinds.list(kinds.secretText(8), "keys of at least 8 characters without spaces"),
+    "Keys that clients of the API must show, separated by commas.",
+    { defaultNote: "no key is needed", isSecret: true },
+  ),
+  QUERY_TIMEOUT_SECONDS: api.given(
+    kinds.decimal(0.1, 3_600),
+    "30",
+    "Longest time that one query may take, seconds.",
+  ),
+
+  LOG_LEVEL: logging.given(
+    kinds.choice(["debug", "info", "warn", "error", "silent"]),
+    "info",
+    "Least important log lines that are written.",
+  ),
+  LOG_FORMAT: logging.given(
+    kinds.choice(["auto", "text", "json"]),
+    "auto",
+    "Form of the log lines: auto is text on a terminal and JSON elsewhere.",
+  ),
+} as const;
+
+/** Name of a setting: its environment variable. */
+export type SettingName = keyof typeof SETTINGS;
+
+/** The parsed value of each setting. */
+export type SettingValues = {
+  readonly [Name in SettingName]: (typeof SETTINGS)[Name] extends Setting<infer T> ? T : never;
+};
+
+/** All names, in the order of the table. */
+export const SETTING_NAMES: readonly SettingName[] = Object.keys(SETTINGS).filter(isSettingName);
+
+/** Variables with Atrium's prefix that belong to its checks, not to its settings. */
+export const TOOL_VARIABLES: readonly string[] = ["ATRIUM_CACHE", "ATRIUM_REQUIRE_KETI"];
+
+/** True for the name of a setting (an alias is none). */
+export function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(SETTINGS, name);
+}
+
+/** The row of a setting. */
+export function settingNamed(name: SettingName): TableSetting<unknown> {
+  return SETTINGS[name];
+}
+
+/** Flag of a setting without `--`, or undefined for a secret. */
+export function flagOf(name: SettingName): string | undefined {
+  const { flag, isSecret } = settingNamed(name);
+  if (isSecret) return undefined;
+  return flag ?? name.toLowerCase().replaceAll("_", "-");
+}
