@@ -1,11 +1,11 @@
 // Where the process starts: streams, signals, and how it ends.
 
-import { readFileSync } from "node:fs";
 import { type CommandLine, dispatch, type Output, reportError } from "./commands/dispatch.ts";
 import { COMMANDS } from "./commands/registry.ts";
 import { processSources } from "./config.ts";
 import { deadline, systemClock } from "./support/clock.ts";
 import { systemCode } from "./support/errors.ts";
+import { VERSION } from "./support/version.ts";
 
 /** A command has this long to stop after a signal, and the process to end after its command, ms. */
 const STOP_MS_MAX = 5_000;
@@ -14,7 +14,7 @@ const stopping = new AbortController();
 const argv = process.argv.slice(2);
 const line: CommandLine = {
   registry: COMMANDS,
-  version: packageVersion(),
+  version: VERSION,
   sources: processSources,
   clock: systemClock,
   signal: stopping.signal,
@@ -51,10 +51,4 @@ function outputOf(stream: NodeJS.WriteStream): Output {
     isTerminal: stream.isTTY,
     columns: () => stream.columns,
   };
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  const { version } = JSON.parse(text) as { version: string };
-  return version;
 }

@@ -1,7 +1,7 @@
 // `atrium replay`: raw files into the log, at a pace.
 
 import { defineCommand, switchFlag } from "./command.ts";
-import { LOG_SETTINGS, PACE_SETTINGS, paceOf, parts, replayFiles, SOURCE_SETTINGS } from "./stages.ts";
+import { checkSource, LOG_SETTINGS, PACE_SETTINGS, paceOf, parts, replayFiles, SOURCE_SETTINGS } from "./stages.ts";
 
 /** The command. */
 export const replayCommand = defineCommand({
@@ -17,7 +17,7 @@ export const replayCommand = defineCommand({
   examples: ["replay --raw ./raw --lake ./lake --replay-mode timewarp --timewarp-factor 600"],
   run: async (context) => {
     await using assembly = parts(context);
-    await (await assembly.rawSource()).list();
+    await checkSource(context, assembly);
     await assembly.lake({ create: true });
     const log = await assembly.log();
     const { signal } = context;

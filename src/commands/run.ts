@@ -8,7 +8,7 @@ import { TABLE_NAMES, type TableName } from "../reading/tables.ts";
 import type { ReplaySummary } from "../replay/replay.ts";
 import { peakMemoryMb } from "../support/memory.ts";
 import { defineCommand, switchFlag, type CommandContext } from "./command.ts";
-import { BATCH_SETTINGS, ingestOptions, LAKE_SETTINGS, LOG_SETTINGS, parts, replayFiles, SOURCE_SETTINGS, stageOptions } from "./stages.ts";
+import { BATCH_SETTINGS, checkSource, ingestOptions, LAKE_SETTINGS, LOG_SETTINGS, parts, replayFiles, SOURCE_SETTINGS, stageOptions } from "./stages.ts";
 
 const settings: readonly SettingName[] = [...SOURCE_SETTINGS, ...LAKE_SETTINGS, ...LOG_SETTINGS, ...BATCH_SETTINGS];
 
@@ -27,8 +27,7 @@ export const runCommand = defineCommand({
   run: async (context) => {
     const startMs = context.clock.monotonicMs();
     await using assembly = parts(context);
-    // The source is looked at first, so that a wrong name makes no lake.
-    await (await assembly.rawSource()).list();
+    await checkSource(context, assembly);
     const lake = await assembly.lake({ create: true });
     const log = await assembly.log();
     const summary = await runOnce({

@@ -8,9 +8,12 @@ import type { EventLog } from "../log/event-log.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import type { StageOptions } from "../pipeline.ts";
 import { SENSOR_TYPES } from "../reading/terms.ts";
+import type { MalformedLine } from "../replay/merge.ts";
 import type { Pace } from "../replay/pace.ts";
 import { replay, type ReplayProgress, type ReplaySummary } from "../replay/replay.ts";
+import { selectFiles, type FileFilter } from "../replay/select-files.ts";
 import { present } from "../support/assert.ts";
+import type { Logger } from "../support/logger.ts";
 import type { CommandContext } from "./command.ts";
 
 /** Settings of every command that opens a lake. */
@@ -33,6 +36,8 @@ export const PACE_SETTINGS: readonly SettingName[] = ["REPLAY_MODE", "RATE_MSG_P
 
 /** The name under which the log keeps how far the replay of raw files is. */
 const REPLAY_PRODUCER = "replay";
+/** Malformed lines beyond these are only counted. */
+const MALFORMED_NAMED_MAX = 10;
 /** How often a stage looks for what another process did, ms. */
 const POLL_MS = 1000;
 
@@ -91,7 +96,7 @@ export interface ReplayParts {
 
 /** Replays the raw files into the log, with its progress shown. */
 export async function replayFiles(context: CommandContext, { assembly, log, pace, restart, signal }: ReplayParts): Promise<ReplaySummary> {
-  const { config, clock, logger, progress } = context;
+  const { config, clock, logger } = context;
   const partitions = await prepareTopics(context, log);
   const topic = (name: string): { name: string; partitions: number } => ({ name, partitions: present(partitions.get(name), `topic ${name}`) });
   const { co2, humidity, luminosity, pir, temperature } = config.log.topics;
@@ -105,16 +110,27 @@ export async function replayFiles(context: CommandContext, { assembly, log, pace
       topics: { co2: topic(co2), humidity: topic(humidity), luminosity: topic(luminosity), pir: topic(pir), temperature: topic(temperature) },
       partitionOf,
       producer: REPLAY_PRODUCER,
-      rooms: config.source.rooms,
-      sensorTypes: config.source.sensorTypes,
+      ...fileFilter(context),
       restart,
       lingerMs: config.kafka.lingerMs,
-      onProgress: (state) => progress.update(() => ({ message: "replay", text: progressText(state), fields: { ...state } })),
+      onMalformed: malformedReporter(logger),
+      onProgress: progressReporter(context),
       signal,
     });
   } finally {
-    progress.end();
+    context.progress.end();
   }
+}
+
+/** Looks at the raw files before anything is made, so that a wrong name leaves no lake behind. @throws SOURCE_MISSING, SOURCE_EMPTY */
+export async function checkSource(context: CommandContext, assembly: Assembly): Promise<void> {
+  const source = await assembly.rawSource();
+  selectFiles(source.name, await source.list(), fileFilter(context));
+}
+
+function fileFilter({ config }: CommandContext): FileFilter {
+  const { rooms, sensorTypes } = config.source;
+  return { sensorTypes, ...(rooms.length === 0 ? {} : { rooms }) };
 }
 
 /** The pace that the configuration names. */
@@ -128,9 +144,34 @@ function topicNames(topics: CommandContext["config"]["log"]["topics"]): readonly
   return SENSOR_TYPES.map((type) => topics[type]);
 }
 
-function progressText(state: ReplayProgress): string {
-  const share = state.bytesTotal > 0 ? `${Math.floor((100 * state.bytesDone) / state.bytesTotal)} %` : "";
-  const left = state.secondsLeft === undefined ? "" : `, ${Math.ceil(state.secondsLeft)} s left`;
-  const eventTime = state.eventTimeMs === undefined ? "" : `, at ${new Date(state.eventTimeMs).toISOString().slice(0, 16)}`;
-  return `replay ${share}: ${state.messages.toLocaleString("en")} messages, ${Math.round(state.rate).toLocaleString("en")}/s${eventTime}${left}`;
+/** The first malformed lines are named in the log; of the others it keeps the count. */
+function malformedReporter({ warn }: Logger): (line: MalformedLine) => void {
+  let count = 0;
+  return ({ file, line, text }) => {
+    count += 1;
+    if (count <= MALFORMED_NAMED_MAX) warn("no reading: the line goes to bronze/rejected as it is", { file, line, text });
+    if (count === MALFORMED_NAMED_MAX) warn("further lines of this kind are only counted");
+  };
+}
+
+function progressReporter({ clock, progress }: CommandContext): (state: ReplayProgress) => void {
+  const startMs = clock.monotonicMs();
+  let startBytes: number | undefined;
+  return (state) => {
+    startBytes ??= state.bytesDone;
+    const bytesPerMs = (state.bytesDone - startBytes) / (clock.monotonicMs() - startMs);
+    const secondsLeft = bytesPerMs > 0 ? (state.bytesTotal - state.bytesDone) / bytesPerMs / 1000 : undefined;
+    progress.update(() => ({ message: "replay", text: progressText(state, secondsLeft), fields: { ...state, secondsLeft } }));
+  };
+}
+
+function progressText(state: ReplayProgress, secondsLeft: number | undefined): string {
+  const { messages, bytesDone, bytesTotal, rate, eventTimeMs } = state;
+  return [
+    `replay ${Math.floor((100 * bytesDone) / Math.max(1, bytesTotal))} %`,
+    `${messages.toLocaleString("en")} messages`,
+    `${Math.round(rate).toLocaleString("en")}/s`,
+    ...(eventTimeMs === undefined ? [] : [`at ${new Date(eventTimeMs).toISOString().slice(0, 16)}`]),
+    ...(secondsLeft === undefined ? [] : [`${Math.ceil(secondsLeft)} s left`]),
+  ].join(", ");
 }

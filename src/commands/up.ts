@@ -7,6 +7,7 @@ import { defineCommand, switchFlag } from "./command.ts";
 import { serveUntil } from "./serving.ts";
 import {
   BATCH_SETTINGS,
+  checkSource,
   ingestOptions,
   LAKE_SETTINGS,
   LOG_SETTINGS,
@@ -39,7 +40,7 @@ export const upCommand = defineCommand({
   run: async (context) => {
     const { config, logger } = context;
     await using assembly = parts(context);
-    if (config.source.url !== undefined) await (await assembly.rawSource()).list();
+    if (config.source.url !== undefined) await checkSource(context, assembly);
     const lake = await assembly.lake({ create: true });
     const log = await assembly.log();
     await prepareTopics(context, log);

@@ -21,7 +21,11 @@ export interface Ended<Code = number> {
 /** Runs bin/atrium with nothing of this machine's settings in its environment; at most 30 s. */
 export async function atrium(
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>>; readonly bin?: string } = {},
+  options: {
+    readonly cwd?: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly bin?: string;
+  } = {},
 ): Promise<Ended> {
   const { cwd = ROOT, env = {}, bin = join(ROOT, "bin/atrium") } = options;
   const childEnv = { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env };

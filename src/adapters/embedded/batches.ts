@@ -53,7 +53,7 @@ export function makeBatches(db: DatabaseSync): Batches {
     order by base_offset limit ${PLACES_PER_LOOK}`);
 
   function* from(partition: PartitionRow, offset: number): Generator<BatchPlace> {
-    for (let next = offset; next < partition.end; ) {
+    for (let next = offset; next < partition.end;) {
       const rows = selectPlaces.all(partition.id, next);
       if (rows.length === 0) throw batchMissing(partition, next);
       for (const row of rows) {
@@ -62,15 +62,6 @@ export function makeBatches(db: DatabaseSync): Batches {
         yield place;
         next = place.end;
       }
-    }
-  }
-
-  return { seq: numberOf(row, "seq"), base, end, logTimeMs: numberOf(row, "log_time_ms"), partition };
-      });
-      yield* places.filter((place) => place.end > next);
-      const last = places.at(-1);
-      if (last === undefined || last.end <= next) return;
-      next = last.end;
     }
   }
 
@@ -122,5 +113,8 @@ function placeOf(row: Row, partition: PartitionRow): BatchPlace {
 
 function batchMissing({ topic, partition }: PartitionRow, offset: number): AtriumError {
   const advice = "What bronze has committed is safe. How to go on: docs/operate/errors.md, LOG_CORRUPT.";
-  return new AtriumError("LOG_CORRUPT", `The log lacks the batch of ${topic}/${partition} at offset ${offset}. ${advice}`);
+  return new AtriumError(
+    "LOG_CORRUPT",
+    `The log lacks the batch of ${topic}/${partition} at offset ${offset}. ${advice}`,
+  );
 }

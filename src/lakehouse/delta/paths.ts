@@ -57,10 +57,10 @@ function escapeValue(value: string | null): string {
   return value === null || value === "" ? NULL_FOLDER : escape(value);
 }
 
-/** Percent-encodes all but letters, digits and `-._~`; half a surrogate pair becomes U+FFFD, as in DuckDB's UTF-8. */
+/** Percent-encodes all but letters, digits and `-._` (delta-rs cannot compact files with a bare `~`); half a surrogate pair becomes U+FFFD, as in DuckDB's UTF-8. */
 function escape(text: string): string {
   return encodeURIComponent(text.toWellFormed()).replace(
-    /[!'()*]/g,
+    /[!'()*~]/g,
     (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
   );
 }
