@@ -4,8 +4,13 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { FAULT_COLUMNS, INTERVAL_FAULTS } from "../../src/generator/fault-truth.ts";
+import { calendarFrom } from "../../src/generator/calendar.ts";
+import { openCsv, writerBuffer } from "../../src/generator/csv-writer.ts";
+import { FAULT_COLUMNS, INTERVAL_FAULTS, openFaultTruth } from "../../src/generator/fault-truth.ts";
 import { DAMAGES, malformedLine } from "../../src/generator/malformed-lines.ts";
+import { roomTraits } from "../../src/generator/room-traits.ts";
+import { rowFaultsOf } from "../../src/generator/row-faults.ts";
+import { emptyDay, pushRow } from "../../src/generator/series.ts";
 import { SENSOR_TRAITS, sensorTypeNamed } from "../../src/reading/terms.ts";
 import { seededChance } from "../../src/support/chance.ts";
 import {
@@ -15,11 +20,12 @@ import {
   readRaw,
   readReadings,
   withGenerated,
+  withTempFolder,
 } from "../support/generated-folder.ts";
 
 type TruthRow = Readonly<Record<(typeof FAULT_COLUMNS)[number], string>>;
 
-async function truthOf({ folder }: Generated): Promise<TruthRow[]> {
+async function truthOf({ folder }: Pick<Generated, "folder">): Promise<TruthRow[]> {
   const [header, ...rows] = (await readFile(join(folder, "faults.csv"), "utf8")).trimEnd().split("\n");
   assert.equal(header, "file,line,room,sensor_type,kind,ts,value,detail,from_ts,to_ts,rows");
   return rows.map((row) => {
@@ -140,6 +146,39 @@ test("outside its faults a file holds the clean rows", async () => {
         );
       }
     });
+  });
+});
+
+test("a row that is held back to the end of its file is late only if another was written before it", async () => {
+  await withTempFolder(async (folder) => {
+    const first = 1_377_475_200;
+    const rows = emptyDay();
+    await using truth = await openFaultTruth(join(folder, "faults.csv"));
+    await using writer = await openCsv(join(folder, "all.csv"), writerBuffer());
+    const source = { file: "all.csv", room: "411", sensorType: "co2" } as const;
+    // Many short files after one another in one, so that the last rows of some are held back.
+    for (let seed = 0; seed < 4000; seed += 1) {
+      const context = {
+        seed,
+        roomIndex: 0,
+        traits: roomTraits(seed, 0),
+        occupancy: { visits: [], sessions: [] },
+        calendar: calendarFrom("2013-08-26"),
+      };
+      rows.count = 0;
+      for (let i = 0; i < 6; i += 1) pushRow(rows, first + seed * 30 + i * 5, 40_000);
+      const faults = rowFaultsOf({ context, type: "co2", source, intervals: [], truth, writer });
+      faults.write(rows);
+      faults.finish();
+    }
+    await writer.flush();
+    await truth.finish();
+    const found = findFaults(await readRaw(folder, "all.csv"));
+    const listed = (await truthOf({ folder }))
+      .filter((row) => row.kind === "late")
+      .map((row) => Number(row.line));
+    assert.deepEqual(listed, found.late);
+    assert.ok(found.late.length > 0);
   });
 });
 

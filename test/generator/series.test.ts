@@ -70,16 +70,42 @@ test("the PIR counts down by 1 every 10 s and motion sets it to 30", async () =>
   });
 });
 
-test("the lamp of a room is on while its PIR is above 0", async () => {
+test("rooms are used on weekdays by day, and hardly at night or at weekends", async () => {
+  await withGenerated({ rooms: 5, days: 8 }, async ({ folder }) => {
+    const shares = { weekday: 0, night: 0, weekend: 0 };
+    for (const file of (await rawFilesOf(folder)).filter((name) => name.endsWith("/pir.csv"))) {
+      const motion = (await readReadings(folder, file)).map(({ ts, value }) => ({
+        ts,
+        value: value > 0 ? 1 : 0,
+      }));
+      for (const day of [0, 1, 2, 3, 4]) {
+        shares.weekday += localMean(motion, day, [8, 17]) / 25;
+        shares.night += localMean(motion, day, [0, 5]) / 25;
+      }
+      for (const day of [5, 6]) shares.weekend += localMean(motion, day, [0, 16.9]) / 10;
+    }
+    assert.ok(shares.weekday > 0.08 && shares.weekday < 0.4, `weekday ${shares.weekday}`);
+    assert.ok(shares.night < 0.03, `night ${shares.night}`);
+    assert.ok(shares.weekend < 0.03, `weekend ${shares.weekend}`);
+  });
+});
+
+test("the lamp of a room is on while its PIR counts down, and off at 0", async () => {
   await withGenerated({ rooms: 1, days: 3 }, async ({ folder }) => {
-    const pir = new Map((await readReadings(folder, "411/pir.csv")).map(({ ts, value }) => [ts, value]));
+    const pir = await readReadings(folder, "411/pir.csv");
     const light = await readReadings(folder, "411/light.csv");
-    const meanWhere = (isOn: boolean): number => {
-      // At night, where there is no daylight, and while both sensors have the same second.
-      const both = light.filter(({ ts }) => pir.has(ts) && pir.get(ts)! > 0 === isOn);
-      return both.reduce((sum, { value }) => sum + value, 0) / both.length;
+    let index = 0;
+    const both = light.flatMap(({ ts, value }) => {
+      while ((pir[index + 1]?.ts ?? Infinity) <= ts) index += 1;
+      return pir[index]!.ts <= ts ? { countdown: pir[index]!.value, lux: value } : [];
+    });
+    const meanWhere = (from: number, to: number): number => {
+      const some = both.filter(({ countdown }) => countdown >= from && countdown <= to);
+      assert.ok(some.length > 100);
+      return some.reduce((sum, { lux }) => sum + lux, 0) / some.length;
     };
-    assert.ok(meanWhere(true) > meanWhere(false) + 20, `${meanWhere(true)} on, ${meanWhere(false)} off`);
+    const off = meanWhere(0, 0);
+    for (const on of [meanWhere(20, 30), meanWhere(2, 10)]) assert.ok(on > off + 20, `${on} on, ${off} off`);
   });
 });
 
