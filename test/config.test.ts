@@ -7,10 +7,10 @@ import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { type Config, describeConfig, loadConfig } from "../src/config.ts";
-import { envExample } from "../src/config/env-example.ts";
 import { flagOf, SETTING_NAMES, settingNamed } from "../src/config/settings.ts";
 import type { Sources } from "../src/config/values.ts";
 import { AtriumError } from "../src/support/errors.ts";
+import { envExample } from "./support/env-example.ts";
 
 const cwd = "/somewhere";
 const load = (sources: Partial<Sources> = {}): Config => loadConfig({ cwd, ...sources });
@@ -84,16 +84,30 @@ describe("values", () => {
   });
 
   test("bronze is partitioned by event_date and what follows it in the given order only", () => {
-    for (const text of ["event_date", "event_date,room", "event_date,sensor_type", "event_date,room,sensor_type"]) {
+    for (const text of [
+      "event_date",
+      "event_date,room",
+      "event_date,sensor_type",
+      "event_date,room,sensor_type",
+    ]) {
       assert.equal(load({ env: { BRONZE_PARTITION_BY: text } }).lake.bronzePartitionBy.join(), text);
     }
-    for (const text of ["room", "room,event_date", "event_date,sensor_type,room", "event_date,event_date", "event_date,hour"]) {
+    for (const text of [
+      "room",
+      "room,event_date",
+      "event_date,sensor_type,room",
+      "event_date,event_date",
+      "event_date,hour",
+    ]) {
       assert.match(failure({ env: { BRONZE_PARTITION_BY: text } }).message, /BRONZE_PARTITION_BY=/);
     }
   });
 
   test("a time zone is an IANA name and not an offset", () => {
-    assert.equal(load({ env: { BUILDING_TIMEZONE: "america/los_angeles" } }).building.timeZone, "America/Los_Angeles");
+    assert.equal(
+      load({ env: { BUILDING_TIMEZONE: "america/los_angeles" } }).building.timeZone,
+      "America/Los_Angeles",
+    );
     assert.match(failure({ env: { BUILDING_TIMEZONE: "Mars/Olympus" } }).message, /is no time zone/);
     assert.match(failure({ env: { BUILDING_TIMEZONE: "+02:00" } }).message, /is an offset/);
   });
@@ -113,7 +127,14 @@ describe("values", () => {
 
   test("the configuration is frozen to its depth", () => {
     const config = load({ env: { API_KEYS: "longenough" } });
-    const parts = [config, config.lake, config.log.topics, config.source.sensorTypes, config.api.keys, config.api.keys[0]];
+    const parts = [
+      config,
+      config.lake,
+      config.log.topics,
+      config.source.sensorTypes,
+      config.api.keys,
+      config.api.keys[0],
+    ];
     for (const part of parts) assert.ok(Object.isFrozen(part));
   });
 });
@@ -148,13 +169,19 @@ describe("problems", () => {
 
   test("an unknown name in the environment is refused only if it has Atrium's prefix", () => {
     load({ env: { LAKE_ULR: "x", ATRIUM_CACHE: "x", ATRIUM_REQUIRE_KETI: "1" } });
-    assert.match(failure({ env: { ATRIUM_LAKE_UR: "x" } }).message, /^ATRIUM_LAKE_UR .* Did you mean LAKE_URL\?$/);
+    assert.match(
+      failure({ env: { ATRIUM_LAKE_UR: "x" } }).message,
+      /^ATRIUM_LAKE_UR .* Did you mean LAKE_URL\?$/,
+    );
   });
 
   test("what is planned but not in this version says so", () => {
     assert.match(failure({ env: { LOG: "kafka" } }).message, /^LOG=kafka .* not in this version/);
     assert.match(failure({ env: { ENGINE: "spark" } }).message, /^ENGINE=spark .* not in this version/);
-    assert.match(failure({ env: { LAKE_URL: "s3://b/p" } }).message, /^LAKE_URL=s3:\/\/b\/p .* not in this version/);
+    assert.match(
+      failure({ env: { LAKE_URL: "s3://b/p" } }).message,
+      /^LAKE_URL=s3:\/\/b\/p .* not in this version/,
+    );
   });
 
   test("a setting that a command needs is asked for by flag and variable", () => {
@@ -178,8 +205,15 @@ describe("secrets", () => {
   test("a secret is given by reveal only, and shown as *** everywhere else", () => {
     const config = load({ env });
     assert.equal(config.s3.secretAccessKey?.reveal(), "very-secret");
-    assert.deepEqual(config.api.keys.map((key) => key.reveal()), ["key-one-1", "key-two-2"]);
-    const shown = [inspect(config, { depth: 9, showHidden: true }), JSON.stringify(config), String(config.s3.secretAccessKey)];
+    assert.deepEqual(
+      config.api.keys.map((key) => key.reveal()),
+      ["key-one-1", "key-two-2"],
+    );
+    const shown = [
+      inspect(config, { depth: 9, showHidden: true }),
+      JSON.stringify(config),
+      String(config.s3.secretAccessKey),
+    ];
     shown.push(JSON.stringify(describeConfig(config)));
     for (const text of shown) {
       assert.doesNotMatch(text, /very-secret|key-one|key-two/);

@@ -39,30 +39,16 @@ export interface TableSetting<T> extends Setting<T> {
   readonly isSecret?: true;
 }
 
-type Extras<T> = Omit<TableSetting<T>, "kind" | "section" | "default" | "doc">;
-type Section = TableSetting<unknown>["section"];
-
 /** The settings of one section: `given` for those with a default, `optional` for those without. */
-function settingsOf(section: Section) {
+function settingsOf(section: TableSetting<unknown>["section"]) {
   return {
-    given: <T>(
-      kind: kinds.Kind<T>,
-      fallback: string,
-      doc: string,
-      extras: Extras<T> = {},
-    ): TableSetting<T> => ({
+    given: <T>(kind: kinds.Kind<T>, fallback: string, doc: string): TableSetting<T> => ({
       kind,
       section,
       default: fallback,
       doc,
-      ...extras,
     }),
-    optional: <T>(kind: kinds.Kind<T>, doc: string, extras: Extras<T> = {}): TableSetting<T | undefined> => ({
-      kind,
-      section,
-      doc,
-      ...extras,
-    }),
+    optional: <T>(kind: kinds.Kind<T>, doc: string): TableSetting<T | undefined> => ({ kind, section, doc }),
   };
 }
 
@@ -97,10 +83,14 @@ const url = kinds.text("URL", {
 
 /** All settings by the name of their environment variable. */
 export const SETTINGS = {
-  SOURCE_URL: source.optional(kinds.folder, "Folder of raw files, <room>/<type>.csv or .csv.gz.", {
+  SOURCE_URL: {
+    ...source.optional(kinds.folder, "Folder of raw files, <room>/<type>.csv or .csv.gz."),
     flag: "raw",
-  }),
-  ROOMS: source.optional(kinds.list(room, room.allowed), "Only these rooms.", { defaultNote: "all rooms" }),
+  },
+  ROOMS: {
+    ...source.optional(kinds.list(room, room.allowed), "Only these rooms."),
+    defaultNote: "all rooms",
+  },
   SENSORS: source.given(kinds.sensorTypes, SENSOR_TYPES.join(","), "Only these sensor types."),
 
   REPLAY_MODE: replay.given(
@@ -125,7 +115,10 @@ export const SETTINGS = {
   ),
 
   LOG: log.given(kinds.choice(["embedded"], ["kafka"]), "embedded", "The log: embedded is one SQLite file."),
-  LOG_PATH: log.optional(kinds.file, "File of the embedded log.", { defaultNote: "_log/log.db in the lake" }),
+  LOG_PATH: {
+    ...log.optional(kinds.file, "File of the embedded log."),
+    defaultNote: "_log/log.db in the lake",
+  },
   LOG_MAX_MB: log.given(
     kinds.integer(16, 16_777_216),
     "4096",
@@ -138,9 +131,10 @@ export const SETTINGS = {
   ),
   TOPIC_CO2: log.given(topic, SENSOR_TRAITS.co2.topic, "Topic of the CO2 readings."),
   TOPIC_HUMIDITY: log.given(topic, SENSOR_TRAITS.humidity.topic, "Topic of the humidity readings."),
-  TOPIC_LUMINOSITY: log.given(topic, SENSOR_TRAITS.luminosity.topic, "Topic of the luminosity readings.", {
+  TOPIC_LUMINOSITY: {
+    ...log.given(topic, SENSOR_TRAITS.luminosity.topic, "Topic of the luminosity readings."),
     alias: "TOPIC_LIGHT",
-  }),
+  },
   TOPIC_PIR: log.given(topic, SENSOR_TRAITS.pir.topic, "Topic of the motion readings."),
   TOPIC_TEMPERATURE: log.given(topic, SENSOR_TRAITS.temperature.topic, "Topic of the temperature readings."),
   TOPIC_PARTITIONS: log.given(kinds.integer(1, 1_024), "3", "Partitions of a topic that does not exist yet."),
@@ -154,9 +148,10 @@ export const SETTINGS = {
   LINGER_MS: kafka.given(kinds.integer(0, 60_000), "5", "How long a batch may wait for more messages, ms."),
   BATCH_SIZE: kafka.given(kinds.integer(1, 67_108_864), "131072", "Largest batch that is sent, bytes."),
 
-  LAKE_URL: lake.given(kinds.folder, "./lake", "Folder of the lake; it is made when it is missing.", {
+  LAKE_URL: {
+    ...lake.given(kinds.folder, "./lake", "Folder of the lake; it is made when it is missing."),
     flag: "lake",
-  }),
+  },
   BATCH_SECONDS: lake.given(
     kinds.decimal(0.1, 3_600),
     "10",
@@ -175,7 +170,10 @@ export const SETTINGS = {
   ),
 
   AWS_ACCESS_KEY_ID: s3.optional(kinds.text("ID"), "Access key of the S3 store."),
-  AWS_SECRET_ACCESS_KEY: s3.optional(kinds.secretText(), "Secret key of the S3 store.", { isSecret: true }),
+  AWS_SECRET_ACCESS_KEY: {
+    ...s3.optional(kinds.secretText(), "Secret key of the S3 store."),
+    isSecret: true,
+  },
   AWS_DEFAULT_REGION: s3.optional(
     kinds.text("REGION", { pattern: /^[a-z0-9-]{1,64}$/, allowed: "a region such as eu-west-1" }),
     "Region of the S3 store.",
@@ -206,11 +204,14 @@ export const SETTINGS = {
 
   API_HOST: api.given(host, "127.0.0.1", "Address that the API listens on; 0.0.0.0 opens it to the network."),
   API_PORT: api.given(kinds.integer(0, 65_535), "8000", "Port of the API; 0 takes any free one."),
-  API_KEYS: api.optional(
-    kinds.list(kinds.secretText(8), "keys of at least 8 characters without spaces"),
-    "Keys that clients of the API must show, separated by commas.",
-    { defaultNote: "no key is needed", isSecret: true },
-  ),
+  API_KEYS: {
+    ...api.optional(
+      kinds.list(kinds.secretText(8), "keys of at least 8 characters without spaces"),
+      "Keys that clients of the API must show, separated by commas.",
+    ),
+    defaultNote: "no key is needed",
+    isSecret: true,
+  },
   QUERY_TIMEOUT_SECONDS: api.given(
     kinds.decimal(0.1, 3_600),
     "30",

@@ -57,7 +57,9 @@ export function scanLine(line: ScannedLine, bytes: Uint8Array, start: number, li
     byte = bytes[at] ?? 0;
   }
   const secondsEnd = at;
-  if (byte !== COMMA || !isPlainInteger(bytes, start, secondsEnd)) return scanSlowly(line, bytes, start, limit);
+  if (byte !== COMMA || !isPlainInteger(bytes, start, secondsEnd)) {
+    return scanSlowly(line, bytes, start, limit);
+  }
   at += bytes[at + 1] === SPACE ? 2 : 1;
   byte = bytes[at] ?? 0;
   const negative = byte === MINUS;
@@ -139,11 +141,16 @@ function scanFields(line: ScannedLine, bytes: Uint8Array): boolean {
   line.secondsNegative = seconds.negative;
   line.secondsStart = seconds.start;
   line.secondsEnd = seconds.behind;
-  const size = Number(Buffer.from(bytes.buffer, bytes.byteOffset + seconds.start, seconds.behind - seconds.start).toString("latin1"));
+  const size = Number(
+    Buffer.from(bytes.buffer, bytes.byteOffset + seconds.start, seconds.behind - seconds.start).toString(
+      "latin1",
+    ),
+  );
   line.seconds = seconds.negative ? -size : size;
   line.valueStart = value.start;
   line.valueEnd = value.trimmedEnd;
-  line.valueNegative = value.negative && !(bytes[value.start] === ZERO && value.trimmedEnd === value.start + 1);
+  line.valueNegative =
+    value.negative && !(bytes[value.start] === ZERO && value.trimmedEnd === value.start + 1);
   return true;
 }
 

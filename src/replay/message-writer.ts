@@ -15,7 +15,12 @@ export function messagePrefix(room: string, sensorType: SensorType): Uint8Array 
 }
 
 /** Appends the message of a well-formed line of `source`, and an LF. */
-export function writeMessage(out: MessageBuffer, prefix: Uint8Array, source: Uint8Array, line: ScannedLine): void {
+export function writeMessage(
+  out: MessageBuffer,
+  prefix: Uint8Array,
+  source: Uint8Array,
+  line: ScannedLine,
+): void {
   const bytes = room(out, prefix.length + (line.end - line.start) + FRAME_BYTES_MAX);
   let at = copy(bytes, out.length, prefix, 0, prefix.length);
   if (line.secondsNegative) bytes[at++] = MINUS;

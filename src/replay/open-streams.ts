@@ -67,7 +67,10 @@ export interface OpenStreamsOptions {
 }
 
 /** Opens the files, in their order; some at a time, because a packed one is inflated up to where it was left. @throws SOURCE_UNREADABLE */
-export async function openStreams(files: readonly RawFile[], options: OpenStreamsOptions): Promise<readonly ReplayStream[]> {
+export async function openStreams(
+  files: readonly RawFile[],
+  options: OpenStreamsOptions,
+): Promise<readonly ReplayStream[]> {
   const chunkBytes = chunkBytesFor(files.length);
   const opened: ReplayStream[] = [];
   const work = files.entries();
@@ -100,12 +103,24 @@ function chunkBytesFor(files: number): number {
   return Math.max(CHUNK_BYTES_MIN, Math.min(CHUNK_BYTES_MAX, Math.floor(BUFFERS_BYTES_MAX / (3 * files))));
 }
 
-async function openOne(file: RawFile, route: Route, options: OpenStreamsOptions & { readonly chunkBytes: number }): Promise<ReplayStream> {
+async function openOne(
+  file: RawFile,
+  route: Route,
+  options: OpenStreamsOptions & { readonly chunkBytes: number },
+): Promise<ReplayStream> {
   const note = options.notes.get(progressName(file.path));
   const progress = note === undefined ? undefined : parseProgress(note);
-  const opened = await openStream(file, { source: options.source, route, chunkBytes: options.chunkBytes, progress });
+  const opened = await openStream(file, {
+    source: options.source,
+    route,
+    chunkBytes: options.chunkBytes,
+    progress,
+  });
   if (opened.progress === "unusable" || (note !== undefined && progress === undefined)) {
-    options.logger.warn("This file has changed since it was replayed: it starts over. Silver keeps each reading once.", { file: file.path });
+    options.logger.warn(
+      "This file has changed since it was replayed: it starts over. Silver keeps each reading once.",
+      { file: file.path },
+    );
   }
   return opened.stream;
 }

@@ -2,7 +2,6 @@
 
 import { pipeline } from "node:stream/promises";
 import { constants, createGunzip } from "node:zlib";
-
 import { AtriumError, isAtriumError, messageOf } from "../support/errors.ts";
 import type { RawOpening, RawSource } from "./raw-source.ts";
 import type { RawFile } from "./select-files.ts";
@@ -21,7 +20,8 @@ export interface RawReader extends AsyncDisposable {
  */
 export function openRawReader(source: RawSource, file: RawFile, opening: RawOpening): RawReader {
   const progress = { sourceBytes: file.compressed ? 0 : opening.fromBytes };
-  const stored = (from: RawOpening): AsyncIterable<Uint8Array> => counted(source.open(file.path, from), progress);
+  const stored = (from: RawOpening): AsyncIterable<Uint8Array> =>
+    counted(source.open(file.path, from), progress);
   const chunks = file.compressed ? inflated(file, stored, opening) : stored(opening);
   const iterator = chunks[Symbol.asyncIterator]();
   return {
@@ -44,7 +44,10 @@ const PACKED_CHUNK_BYTES = 65_536;
 /** What of a damaged file may be lost right before the damage; the smaller, the slower its second reading. */
 const SALVAGE_CHUNK_BYTES = 512;
 
-async function* counted(chunks: AsyncIterable<Uint8Array>, progress: { sourceBytes: number }): AsyncGenerator<Uint8Array> {
+async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  progress: { sourceBytes: number },
+): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
     progress.sourceBytes += chunk.length;
     yield chunk;
@@ -63,10 +66,14 @@ async function* inflated(file: RawFile, stored: OpenStored, opening: RawOpening)
   } catch (error) {
     if (isAtriumError(error)) throw error;
     yield* salvaged(stored, Math.max(taken, opening.fromBytes));
-    throw new AtriumError("SOURCE_UNREADABLE", `${file.path} is no valid gzip file: ${messageOf(error)}. What comes before the damage has been replayed. Put a whole file in its place and start again.`, {
-      cause: error,
-      details: { file: file.path },
-    });
+    throw new AtriumError(
+      "SOURCE_UNREADABLE",
+      `${file.path} is no valid gzip file: ${messageOf(error)}. What comes before the damage has been replayed. Put a whole file in its place and start again.`,
+      {
+        cause: error,
+        details: { file: file.path },
+      },
+    );
   }
 }
 
@@ -75,7 +82,11 @@ async function* inflated(file: RawFile, stored: OpenStored, opening: RawOpening)
  * without minding that it ends too early, to give what lies between `fromBytes` and the damage.
  */
 async function* salvaged(stored: OpenStored, fromBytes: number): AsyncGenerator<Uint8Array> {
-  const steps = { chunkSize: SALVAGE_CHUNK_BYTES, readableHighWaterMark: 1, finishFlush: constants.Z_SYNC_FLUSH };
+  const steps = {
+    chunkSize: SALVAGE_CHUNK_BYTES,
+    readableHighWaterMark: 1,
+    finishFlush: constants.Z_SYNC_FLUSH,
+  };
   let taken = 0;
   try {
     for await (const chunk of gunzip(stored({ fromBytes: 0, chunkBytes: PACKED_CHUNK_BYTES }), steps)) {
@@ -88,7 +99,10 @@ async function* salvaged(stored: OpenStored, fromBytes: number): AsyncGenerator<
   }
 }
 
-function gunzip(packed: AsyncIterable<Uint8Array>, options: { readonly chunkSize: number; readonly finishFlush?: number }): AsyncIterable<Buffer> {
+function gunzip(
+  packed: AsyncIterable<Uint8Array>,
+  options: { readonly chunkSize: number; readonly finishFlush?: number },
+): AsyncIterable<Buffer> {
   const unpacking = createGunzip(options);
   // Its failure reaches the reader of `unpacking`, too: here it must only not count as unhandled.
   pipeline(packed, unpacking).catch(() => undefined);

@@ -5,7 +5,6 @@
 //   415/light.csv  ─ chunks ─ rows ┘
 
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
-
 import type { EventLog } from "../log/event-log.ts";
 import type { SensorType } from "../reading/terms.ts";
 import type { Clock } from "../support/clock.ts";
@@ -216,7 +215,15 @@ function report(run: Run, last: boolean): void {
   const bytesDone = run.streams.reduce((sum, stream) => sum + storedBytesDone(stream), 0);
   run.reportedMs = nowMs;
   run.reportedMessages = messages;
-  onProgress({ messages, late, malformed, eventTimeMs: finiteMs(run.merge.clockSeconds), bytesDone, bytesTotal: run.bytesTotal, rate });
+  onProgress({
+    messages,
+    late,
+    malformed,
+    eventTimeMs: finiteMs(run.merge.clockSeconds),
+    bytesDone,
+    bytesTotal: run.bytesTotal,
+    rate,
+  });
 }
 
 function summaryOf(run: Run, stopped: boolean): ReplaySummary {

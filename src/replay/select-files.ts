@@ -40,7 +40,11 @@ export const FILES_MAX = 20_000;
  * @throws SOURCE_EMPTY if nothing is left.
  * @throws SOURCE_UNREADABLE if more than 20,000 are.
  */
-export function selectFiles(sourceName: string, entries: readonly RawEntry[], filter: FileFilter): FileSelection {
+export function selectFiles(
+  sourceName: string,
+  entries: readonly RawEntry[],
+  filter: FileFilter,
+): FileSelection {
   const files: RawFile[] = [];
   const skipped: SkippedFile[] = [];
   const paths = new Set(entries.map((entry) => entry.path));
@@ -50,7 +54,10 @@ export function selectFiles(sourceName: string, entries: readonly RawEntry[], fi
     const { room = "", type = "", gz } = named;
     const sensorType = sensorTypeOfFile(type);
     if (sensorType === undefined) {
-      skipped.push({ file: entry.path, reason: `"${type}" is no sensor type; known are ${KNOWN_FILE_NAMES}` });
+      skipped.push({
+        file: entry.path,
+        reason: `"${type}" is no sensor type; known are ${KNOWN_FILE_NAMES}`,
+      });
     } else if (filter.sensorTypes?.includes(sensorType) ?? true) {
       const compressed = gz !== undefined;
       if (compressed && paths.has(entry.path.slice(0, -".gz".length))) {
@@ -76,11 +83,15 @@ function sensorTypeOfFile(name: string): SensorType | undefined {
 
 function checkNumber(sourceName: string, count: number, filter: FileFilter): void {
   if (count > FILES_MAX) {
-    throw new AtriumError("SOURCE_UNREADABLE", `${sourceName} holds ${count} raw files, and one replay takes ${FILES_MAX}. Choose fewer rooms with ROOMS.`);
+    throw new AtriumError(
+      "SOURCE_UNREADABLE",
+      `${sourceName} holds ${count} raw files, and one replay takes ${FILES_MAX}. Choose fewer rooms with ROOMS.`,
+    );
   }
   if (count > 0) return;
   const rooms = filter.rooms === undefined ? "all rooms" : `rooms ${filter.rooms.join(", ")}`;
-  const types = filter.sensorTypes === undefined ? "all sensor types" : `sensor types ${filter.sensorTypes.join(", ")}`;
+  const types =
+    filter.sensorTypes === undefined ? "all sensor types" : `sensor types ${filter.sensorTypes.join(", ")}`;
   throw new AtriumError(
     "SOURCE_EMPTY",
     `${sourceName} holds no raw file for ${rooms} and ${types}. A raw folder looks like 413/co2.csv or 413/co2.csv.gz: one folder a room, in it ${KNOWN_FILE_NAMES}. Check SOURCE_URL, ROOMS and SENSORS.`,

@@ -7,7 +7,13 @@ import type { EventLog, OutgoingBatch } from "../log/event-log.ts";
 import type { Clock } from "../support/clock.ts";
 import { isAtriumError } from "../support/errors.ts";
 import type { Logger } from "../support/logger.ts";
-import { type BatchSet, type BatchSetShape, clearBatchSet, newBatchSet, outgoingBatches } from "./batch-set.ts";
+import {
+  type BatchSet,
+  type BatchSetShape,
+  clearBatchSet,
+  newBatchSet,
+  outgoingBatches,
+} from "./batch-set.ts";
 import { addLateness, type Lateness, latenessOf, newLatenessHistogram } from "./lateness.ts";
 import { progressName, progressText } from "./progress-notes.ts";
 import { progressOf, type ReplayStream } from "./stream.ts";
@@ -60,7 +66,8 @@ export function newSender(options: SenderOptions): Sender {
     if (appended) {
       count(sent, set);
       const nowMs = options.clock.monotonicMs();
-      if (options.shape.paced) for (let i = 0; i < set.count; i += 1) addLateness(lateness, nowMs - (set.duesMs[i] ?? nowMs));
+      const due = options.shape.paced ? set.duesMs.subarray(0, set.count) : [];
+      for (const dueMs of due) addLateness(lateness, nowMs - dueMs);
     }
     clearBatchSet(set);
     return appended;
@@ -78,15 +85,29 @@ export function newSender(options: SenderOptions): Sender {
     filling = spare;
     spare = set;
   };
-  return { current: () => filling, send, drain, gaveUp: () => gaveUp, sent, lateness: () => latenessOf(lateness) };
+  return {
+    current: () => filling,
+    send,
+    drain,
+    gaveUp: () => gaveUp,
+    sent,
+    lateness: () => latenessOf(lateness),
+  };
 }
 
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 1000;
 const WARN_EVERY_MS = 60_000;
 
-/** Appends; while the log is full, tries again until it succeeds (true) or the signal aborts (false). */
-async function appendPatiently(options: SenderOptions, batches: readonly OutgoingBatch[], notes: ReadonlyMap<string, string>): Promise<boolean> {
+/**
+ * Appends; while the log is full, tries again until it succeeds (true) or the signal aborts (false). That is waiting for
+ * the slower stage, not a retry after a fault, so it has no last try.
+ */
+async function appendPatiently(
+  options: SenderOptions,
+  batches: readonly OutgoingBatch[],
+  notes: ReadonlyMap<string, string>,
+): Promise<boolean> {
   const { log, clock, logger, producer, signal } = options;
   let warnAtMs = -Infinity;
   for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(RETRY_MAX_MS, waitMs * 2)) {
@@ -97,7 +118,10 @@ async function appendPatiently(options: SenderOptions, batches: readonly Outgoin
       if (!isAtriumError(error, "LOG_FULL")) throw error;
       if (signal?.aborted === true) return false;
       if (clock.monotonicMs() >= warnAtMs) {
-        logger.warn("The log is full: replay waits until bronze has taken in more of it.", { code: error.code, detail: error.message });
+        logger.warn("The log is full: replay waits until bronze has taken in more of it.", {
+          code: error.code,
+          detail: error.message,
+        });
         warnAtMs = clock.monotonicMs() + WARN_EVERY_MS;
       }
       await clock.sleep(waitMs, signal);

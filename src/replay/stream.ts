@@ -184,9 +184,11 @@ async function resume(stream: ReplayStream, progress: FileProgress): Promise<boo
  */
 function resumeUnfinishedLine(stream: ReplayStream): void {
   const { buffer, consumedEnd } = stream;
-  if (buffer[consumedEnd] === LINE_FEED) stream.consumedEnd += 1;
-  else if (buffer[consumedEnd] === CARRIAGE_RETURN && buffer[consumedEnd + 1] === LINE_FEED) stream.consumedEnd += 2;
-  else {
+  if (buffer[consumedEnd] === LINE_FEED) {
+    stream.consumedEnd += 1;
+  } else if (buffer[consumedEnd] === CARRIAGE_RETURN && buffer[consumedEnd + 1] === LINE_FEED) {
+    stream.consumedEnd += 2;
+  } else {
     stream.consumedEnd = 0;
     stream.lines -= 1;
   }
@@ -253,7 +255,11 @@ function latin1(bytes: Uint8Array, start: number, end: number): string {
 function lineTooLong(stream: ReplayStream): AtriumError {
   const { path } = stream.file;
   const line = stream.lines + 1;
-  return new AtriumError("SOURCE_UNREADABLE", `${path}, line ${line}: longer than ${RAW_LINE_BYTES_MAX} bytes, so it is no CSV of readings. Repair or remove the file and start again.`, {
-    details: { file: path, line },
-  });
+  return new AtriumError(
+    "SOURCE_UNREADABLE",
+    `${path}, line ${line}: longer than ${RAW_LINE_BYTES_MAX} bytes, so it is no CSV of readings. Repair or remove the file and start again.`,
+    {
+      details: { file: path, line },
+    },
+  );
 }

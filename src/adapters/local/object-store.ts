@@ -75,7 +75,7 @@ async function putFile(file: string, localPath: string): Promise<void> {
   await sync(dirname(file));
 }
 
-/** Copies a file from another file system, which a rename cannot reach; a copy is not whole from its first moment on. */
+/** Copies a file from another file system, which a rename cannot reach; it is seen when it is whole. */
 async function moveAcross(file: string, localPath: string): Promise<void> {
   const temporary = temporaryBeside(file);
   await orRemove(temporary, async () => {

@@ -2,7 +2,6 @@
 
 import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-
 import type { RawEntry, RawOpening, RawSource } from "../../replay/raw-source.ts";
 import { AtriumError, messageOf, systemCode } from "../../support/errors.ts";
 
@@ -31,9 +30,12 @@ async function* fileChunks(dir: string, path: string, options: ChunkOptions): As
   try {
     const handle = isHeld ? await open(join(dir, path)) : undefined;
     try {
-      for (let at = options.fromBytes; ; ) {
+      for (let at = options.fromBytes; ;) {
         const chunk = Buffer.allocUnsafeSlow(chunkBytes);
-        const { bytesRead } = handle === undefined ? await readOnce(join(dir, path), chunk, at) : await handle.read(chunk, 0, chunkBytes, at);
+        const { bytesRead } =
+          handle === undefined
+            ? await readOnce(join(dir, path), chunk, at)
+            : await handle.read(chunk, 0, chunkBytes, at);
         if (bytesRead === 0) return;
         at += bytesRead;
         yield chunk.subarray(0, bytesRead);
@@ -64,7 +66,9 @@ async function listFolder(dir: string): Promise<readonly RawEntry[]> {
   }
   const entries: RawEntry[] = [];
   for (let from = 0; from < paths.length; from += STATS_AT_ONCE) {
-    const found = await Promise.all(paths.slice(from, from + STATS_AT_ONCE).map((path) => entryAt(dir, path)));
+    const found = await Promise.all(
+      paths.slice(from, from + STATS_AT_ONCE).map((path) => entryAt(dir, path)),
+    );
     entries.push(...found.filter((entry) => entry !== undefined));
   }
   return entries;
@@ -76,7 +80,11 @@ async function namesIn(dir: string, room: string): Promise<readonly string[]> {
     return (await readdir(join(dir, room))).filter((name) => !name.startsWith("."));
   } catch (error) {
     if (room === "") {
-      throw new AtriumError("SOURCE_MISSING", `The raw folder ${dir} cannot be read: ${messageOf(error)}. Check SOURCE_URL.`, { cause: error });
+      throw new AtriumError(
+        "SOURCE_MISSING",
+        `The raw folder ${dir} cannot be read: ${messageOf(error)}. Check SOURCE_URL.`,
+        { cause: error },
+      );
     }
     if (systemCode(error) === "ENOTDIR" || systemCode(error) === "ENOENT") return [];
     throw unreadable(room, error);
@@ -95,8 +103,12 @@ async function entryAt(dir: string, path: string): Promise<RawEntry | undefined>
 }
 
 function unreadable(path: string, error: unknown): AtriumError {
-  return new AtriumError("SOURCE_UNREADABLE", `The raw file ${path} cannot be read: ${messageOf(error)}. Check the disk and the file's permissions, then start again.`, {
-    cause: error,
-    details: { file: path },
-  });
+  return new AtriumError(
+    "SOURCE_UNREADABLE",
+    `The raw file ${path} cannot be read: ${messageOf(error)}. Check the disk and the file's permissions, then start again.`,
+    {
+      cause: error,
+      details: { file: path },
+    },
+  );
 }

@@ -12,6 +12,7 @@ import type { Logger } from "../../support/logger.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import { ensureTable, writeFiles, type Lake } from "../lake.ts";
 import { decodeBatch, type RejectedMessage } from "./decode.ts";
+import { markDistinct } from "./distinct-keys.ts";
 import { advance, ingestAppId, nextPositions, positionsAfter, txnsOf } from "./positions.ts";
 import { StagedReadings } from "./staged-readings.ts";
 import { batchInput, BRONZE_READINGS_SQL, BRONZE_REJECTED_SQL, rejectedInput } from "./transform.ts";
@@ -117,7 +118,8 @@ async function commitBatch({ lake }: IngestOptions, step: Step): Promise<StepDon
   const txns = txnsOf(after);
   const madeAt = batchInput(lake.clock.nowMs());
   const inputs = [...staged.inputs(), madeAt];
-  const adds = staged.count === 0 ? [] : await writeFiles(lake, "bronze/readings", { sql: BRONZE_READINGS_SQL, inputs });
+  const written = staged.count === 0 ? [] : await writeFiles(lake, "bronze/readings", { sql: BRONZE_READINGS_SQL, inputs });
+  const adds = staged.hasDistinctKeys ? written.map(markDistinct) : written;
   let { rejected } = step;
   if (messages.length > 0) {
     const sql = BRONZE_REJECTED_SQL;

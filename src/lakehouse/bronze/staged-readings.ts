@@ -58,6 +58,9 @@ export class StagedReadings {
   readonly #sensors: { readonly room: string; readonly sensorType: SensorType }[] = [];
   readonly #sensorCodes = new Map<string, number>();
   readonly #sources: Source[] = [];
+  /** The latest event time of each sensor code, µs. */
+  readonly #latestUs: number[] = [];
+  #hasDistinctKeys = true;
   readonly #attributes: { readonly row: number; readonly text: string }[] = [];
 
   /** Makes room for `capacity` rows (at least 1); it grows by doubling when they are used up. */
@@ -76,12 +79,18 @@ export class StagedReadings {
     return this.#count;
   }
 
+  /** True if the event times of every sensor rise from row to row, so that no two rows can have one key. */
+  get hasDistinctKeys(): boolean {
+    return this.#hasDistinctKeys;
+  }
+
   /** The code of a room and type, for `add`. */
   sensorCode(room: string, sensorType: SensorType): number {
     const key = `${sensorType}:${room}`;
     const known = this.#sensorCodes.get(key);
     if (known !== undefined) return known;
     this.#sensors.push({ room, sensorType });
+    this.#latestUs.push(-1);
     this.#sensorCodes.set(key, this.#sensors.length - 1);
     return this.#sensors.length - 1;
   }
@@ -98,6 +107,8 @@ export class StagedReadings {
   add(sensor: number, eventUs: number, value: number, origin: RowOrigin): void {
     if (this.#count === this.#capacity) this.#grow();
     const row = this.#count;
+    if (eventUs > (this.#latestUs[sensor] ?? -1)) this.#latestUs[sensor] = eventUs;
+    else this.#hasDistinctKeys = false;
     this.#sensor[row] = sensor;
     this.#eventUs.set(row, eventUs);
     this.#value[row] = value;

@@ -7,8 +7,8 @@ import { type Snapshot, withoutTombstones } from "./snapshot.ts";
 
 /**
  * PORT: actions to and from Parquet with Delta's checkpoint schema: a struct column for each kind (txn, add, remove,
- * metaData, protocol), one of them set in a row. The order may change. Errors: TABLE_CORRUPT from `decode` for other bytes;
- * STORE_FULL when scratch space ends; ENGINE_FAILED. Limits: all of it is in memory at once.
+ * metaData, protocol), one of them set in a row. The order may change. Errors: TABLE_CORRUPT from `decode` for other
+ * bytes; STORE_FULL when scratch space ends; ENGINE_FAILED. Limits: all of it is in memory at once.
  */
 export interface CheckpointCodec {
   /** The Parquet bytes of these actions (JSON, one a line). */

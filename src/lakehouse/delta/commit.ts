@@ -47,6 +47,15 @@ export interface CommitFacts {
   readonly token: string;
 }
 
+/** A race that a request lost. */
+export interface Race {
+  readonly table: string;
+  /** The table before the winner. */
+  readonly head: Snapshot;
+  /** The commit that follows `head`. */
+  readonly winner: Commit;
+}
+
 /**
  * Checks a request against its own base, before anything is written.
  * @throws COMMIT_OVERTAKEN if the base already holds one of its positions; TABLE_UNSUPPORTED for removing rows of an
@@ -65,16 +74,19 @@ export function checkRequest(table: string, request: CommitRequest): void {
   for (const add of adds) checkAdd(base, add);
   invariant(new Set(adds.map((add) => add.path)).size === adds.length, "a commit adds a file once");
   if (removes.length > 0 && request.dataChange && isAppendOnly(base.schema)) {
-    const message = `Table ${table} is append-only (delta.appendOnly): ${request.operation} may not remove its rows. Unset it first.`;
+    const message =
+      `Table ${table} is append-only (delta.appendOnly): ${request.operation} may not remove its rows. ` +
+      "Unset it first.";
     throw new AtriumError("TABLE_UNSUPPORTED", message, { details: { table } });
   }
 }
 
 /**
- * Checks whether a request still holds after `winner`, the commit that follows `head`, was faster.
- * @throws COMMIT_OVERTAKEN if it moved one of the request's positions; COMMIT_CONFLICT if it changed what the request read.
+ * Checks whether a request still holds after another commit was faster.
+ * @throws COMMIT_OVERTAKEN if it moved one of the request's positions; COMMIT_CONFLICT if it changed what was read.
  */
-export function checkWinner(table: string, request: CommitRequest, head: Snapshot, winner: Commit): void {
+export function checkWinner(request: CommitRequest, race: Race): void {
+  const { table, head, winner } = race;
   for (const { txn, metaData, protocol, add, remove } of winner.actions) {
     if (
       txn !== undefined &&
@@ -83,7 +95,7 @@ export function checkWinner(table: string, request: CommitRequest, head: Snapsho
     ) {
       throw overtaken(table, txn.appId, txn.version);
     }
-    const conflict = (what: string): AtriumError => conflictWith(table, request, winner.version, what);
+    const conflict = (what: string): AtriumError => conflictWith(request, race, what);
     if (metaData !== undefined || protocol !== undefined) throw conflict("changed the table's metadata");
     if (remove !== undefined && request.removes.includes(remove.path)) {
       throw conflict(`removed ${remove.path} too`);
@@ -184,9 +196,11 @@ function overtaken(table: string, appId: string, position: bigint): AtriumError 
   });
 }
 
-function conflictWith(table: string, request: CommitRequest, version: number, what: string): AtriumError {
+function conflictWith(request: CommitRequest, { table, winner }: Race, what: string): AtriumError {
+  const { version } = winner;
   const message =
-    `${request.operation} of table ${table} is based on version ${request.base.version}, but version ${version} ${what}. ` +
+    `${request.operation} of table ${table} is based on version ${request.base.version}, ` +
+    `but version ${version} ${what}. ` +
     "Read the table again and repeat it.";
   return new AtriumError("COMMIT_CONFLICT", message, { details: { table, version } });
 }

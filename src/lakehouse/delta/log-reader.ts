@@ -202,6 +202,8 @@ function missing(table: string, file: string, cause?: unknown): AtriumError {
 }
 
 function unsupportedCheckpoint(file: string): AtriumError {
-  const message = `${file} is a V2 checkpoint, which Atrium does not read. Drop the v2Checkpoint feature with the tool that added it.`;
+  const message =
+    `${file} is a V2 checkpoint, which Atrium does not read. ` +
+    "Drop the v2Checkpoint feature with the tool that added it.";
   return new AtriumError("TABLE_UNSUPPORTED", message, { details: { file } });
 }

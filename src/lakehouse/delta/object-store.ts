@@ -14,8 +14,8 @@ export interface ObjectInfo {
  *
  * Atomicity: an object is seen whole or not at all. Durability: once a put resolves, it survives a crash.
  * `putIfAbsent` is linearizable: of any number of writers of one path exactly one gets true. Objects under a data
- * path are never changed once written. Errors: NOT_FOUND from `get` and `localFile`; STORE_FULL, STORE_DENIED,
- * STORE_FAILED (retryable) elsewhere. Limits: `get` and `put` are for objects up to 64 MB; data files go by
+ * path are never changed once written. Errors: NOT_FOUND from `get` and `localFile`; STORE_DENIED for a path that
+ * `objectPath` of paths.ts refuses; STORE_FULL, STORE_DENIED, STORE_FAILED (retryable: a put may or may not be done). Limits: `get` and `put` are for objects up to 64 MB; data files go by
  * `putFile` and `localFile`.
  */
 export interface ObjectStore {
@@ -31,10 +31,13 @@ export interface ObjectStore {
   /** Writes the object only if none is there; false if one was. */
   putIfAbsent(path: string, bytes: Uint8Array): Promise<boolean>;
 
-  /** Moves a local file in as an object; the local file is gone afterwards. The path is new: the caller made it unique. */
+  /** Moves a local file in as an object; it is gone from its old place. The path is new: the caller made it unique. */
   putFile(path: string, localPath: string): Promise<void>;
 
-  /** Objects whose path starts with `prefix` (and sorts after `startAfter`), in the order of their paths; `.tmp` files are not shown. */
+  /**
+   * Objects whose path starts with `prefix` (and sorts after `startAfter`), in the order of their paths. Objects put
+   * before the call are in it; `.tmp` files, which are puts under way, are not.
+   */
   list(prefix: string, startAfter?: string): Promise<readonly ObjectInfo[]>;
 
   /** Removes objects; those that are not there are no error. */

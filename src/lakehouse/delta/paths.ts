@@ -28,13 +28,17 @@ export function encodePath(relativePath: string): string {
  */
 export function decodePath(path: string, table: string): string {
   if (path.startsWith("/") || /^[a-z][a-z0-9+.-]*:/i.test(path)) {
-    const message = `Table ${table} refers to ${path}, outside of its folder (a shallow clone). Copy it to a full table.`;
+    const message =
+      `Table ${table} refers to ${path}, outside of its folder (a shallow clone). ` +
+      "Copy it to a full table.";
     throw new AtriumError("TABLE_UNSUPPORTED", message);
   }
   try {
     return decodeURIComponent(path);
   } catch (cause) {
-    const message = `The path ${path} in the log of ${table} is not percent-encoded. Restore its _delta_log from a backup.`;
+    const message =
+      `The path ${path} in the log of ${table} is not percent-encoded. ` +
+      "Restore its _delta_log from a backup.";
     throw new AtriumError("TABLE_CORRUPT", message, { cause });
   }
 }
@@ -48,7 +52,9 @@ export function storePath(table: string, path: string): string {
 export function objectPath(path: string): string {
   const isBelow = path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
   if (isBelow && !path.includes("\0")) return path;
-  const message = `"${path}" is no path of an object: its parts are neither empty nor dots. Check the table that names it.`;
+  const message =
+    `"${path}" is no path of an object: its parts are neither empty nor dots. ` +
+    "Check the table that names it.";
   throw new AtriumError("STORE_DENIED", message);
 }
 
@@ -57,7 +63,10 @@ function escapeValue(value: string | null): string {
   return value === null || value === "" ? NULL_FOLDER : escape(value);
 }
 
-/** Percent-encodes all but letters, digits and `-._` (delta-rs cannot compact files with a bare `~`); half a surrogate pair becomes U+FFFD, as in DuckDB's UTF-8. */
+/**
+ * Percent-encodes all but letters, digits and `-._`. A bare `~`, which DuckDB and Spark leave, would keep delta-rs from
+ * compacting the file. Half a surrogate pair becomes U+FFFD, as in DuckDB's UTF-8.
+ */
 function escape(text: string): string {
   return encodeURIComponent(text.toWellFormed()).replace(
     /[!'()*~]/g,

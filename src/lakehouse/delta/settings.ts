@@ -23,7 +23,7 @@ export function checkpointInterval(schema: TableSchema): number {
   return interval;
 }
 
-/** How long removed files are kept: `delta.deletedFileRetentionDuration`, ms, default 7 days. @throws TABLE_UNSUPPORTED */
+/** Time that removed files are kept, ms: `delta.deletedFileRetentionDuration`, default 7 days. @throws TABLE_UNSUPPORTED */
 export function deletedFileRetentionMs(schema: TableSchema): number {
   return durationMs(schema, "delta.deletedFileRetentionDuration", 7 * DAY_MS);
 }
@@ -54,6 +54,6 @@ function durationMs(schema: TableSchema, setting: string, defaultMs: number): nu
 }
 
 function unreadable(setting: string, text: string, example: string): AtriumError {
-  const message = `The table's setting ${setting} is "${text}", which Atrium cannot read. Set it to such as "${example}".`;
+  const message = `The table has ${setting}="${text}", which Atrium cannot read. Set it to such as "${example}".`;
   return new AtriumError("TABLE_UNSUPPORTED", message);
 }

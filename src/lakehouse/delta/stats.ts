@@ -88,12 +88,17 @@ export function statsOf(file: AddFile): FileStats | undefined {
     const stats: unknown = JSON.parse(file.stats);
     return isStats(stats) ? stats : undefined;
   } catch (cause) {
-    const message = `The statistics of ${file.path} are no JSON: ${messageOf(cause)}. Restore the _delta_log from a backup.`;
+    const message =
+      `The statistics of ${file.path} are no JSON: ${messageOf(cause)}. ` +
+      "Restore the _delta_log from a backup.";
     throw new AtriumError("TABLE_CORRUPT", message, { cause });
   }
 }
 
-/** Epoch ms of a timestamp as text (ISO, or with a blank and `+00`), `up` to the next ms or down; NaN for other text. */
+/**
+ * Epoch ms of a timestamp as text, rounded `up` to the next ms or down; NaN for other text. UTC only: ISO, or as DuckDB
+ * and Spark write it, with a blank and `+00` or no zone.
+ */
 export function timestampMs(text: string, up: boolean): number {
   const parts = /^(\d{4,}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00(?::?00)?)?$/.exec(text);
   if (parts === null) return Number.NaN;

@@ -91,7 +91,10 @@ export interface DeltaTable {
    */
   commit(request: CommitRequest): Promise<Snapshot>;
 
-  /** What the versions after `from` up to `to` changed, in order. All of it is in memory. @throws NOT_FOUND if the log no longer holds one */
+  /**
+   * What the versions after `from` up to `to` changed, in order. All of it is in memory: ask for some at a time.
+   * @throws NOT_FOUND if the log no longer holds one of them, or does not hold it yet
+   */
   changes(from: number, to: number): Promise<readonly VersionChange[]>;
 
   /** The newest commits, at most `limit`, the newest first; empty if the table does not exist. */
@@ -214,7 +217,7 @@ async function commit(state: TableState, request: CommitRequest): Promise<Snapsh
     }
     for (const winner of winners) {
       const isOwn = isOwnCommit(winner, token);
-      if (!isOwn) checkWinner(state.path, request, head, winner);
+      if (!isOwn) checkWinner(request, { table: state.path, head, winner });
       head = replay(state.path, head, [winner]);
       if (isOwn) return committed(state, head);
     }
@@ -299,6 +302,8 @@ function summaryOf(commit: Commit): CommitSummary {
 }
 
 function unsettled(table: string, version: number, why: string): AtriumError {
-  const message = `Version ${version} of table ${table} could not be committed: ${why}. Read the table again and repeat it.`;
+  const message =
+    `Version ${version} of table ${table} could not be committed: ${why}. ` +
+    "Read the table again and repeat it.";
   return new AtriumError("COMMIT_CONFLICT", message, { details: { table, version } });
 }

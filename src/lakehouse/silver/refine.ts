@@ -4,10 +4,12 @@
 // repeats the batch or not at all, and two refiners cannot both commit it.
 
 import { present } from "../../support/assert.ts";
+import { areDistinct } from "../bronze/distinct-keys.ts";
 import { batchInput } from "../bronze/transform.ts";
 import type { AddFile } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import { filesMatching, statsOf } from "../delta/stats.ts";
+import type { FilesInput } from "../engine.ts";
 import { ensureTable, tableInput, writeFiles, type Lake } from "../lake.ts";
 import { KEY_COUNT_SQL, silverSql, type DuplicateRisk } from "./transform.ts";
 
@@ -39,7 +41,7 @@ export async function refineBatch(options: RefineOptions): Promise<RefinedBatch 
   const done = Number(silver.txns.get(REFINE_APP_ID) ?? -1n);
   if (done >= bronze.version) return undefined;
   const next = await nextVersions(lake, { after: done, upTo: bronze.version, rowsMax: options.batchRowsMax });
-  const adds = next.files.length === 0 ? [] : await refineFiles(options, { files: next.files, bronze, silver });
+  const adds = next.files.length === 0 ? [] : await refineFiles(options, { next, bronze, silver });
   await lake.table("silver/readings").commit({
     base: silver,
     adds,
@@ -58,37 +60,51 @@ interface VersionRange {
   readonly rowsMax: number;
 }
 
+interface NewVersions {
+  /** The last of them. */
+  readonly version: number;
+  readonly files: readonly AddFile[];
+  /** True if it is known without a look at the rows that their keys are distinct. */
+  readonly hasDistinctKeys: boolean;
+}
+
 /** The files added after version `after`, up to the version with which they reach `rowsMax` rows. */
-async function nextVersions(
-  lake: Lake,
-  { after, upTo, rowsMax }: VersionRange,
-): Promise<{ readonly version: number; readonly files: readonly AddFile[] }> {
+async function nextVersions(lake: Lake, { after, upTo, rowsMax }: VersionRange): Promise<NewVersions> {
   const files: AddFile[] = [];
   let version = after;
+  let versionsWithFiles = 0;
   while (version < upTo && (version === after || rowsIn(files) < rowsMax)) {
     version += 1;
     const [change] = await lake.table("bronze/readings").changes(version - 1, version);
-    files.push(...present(change, `bronze version ${version}`).adds);
+    const { adds } = present(change, `bronze version ${version}`);
+    if (adds.length > 0) versionsWithFiles += 1;
+    files.push(...adds);
   }
-  return { version, files };
+  return { version, files, hasDistinctKeys: versionsWithFiles <= 1 && areDistinct(files) };
 }
 
 interface NewFiles {
-  readonly files: readonly AddFile[];
+  readonly next: NewVersions;
   readonly bronze: Snapshot;
   readonly silver: Snapshot;
 }
 
-async function refineFiles(options: RefineOptions, { files, bronze, silver }: NewFiles): Promise<readonly AddFile[]> {
+async function refineFiles(options: RefineOptions, { next, bronze, silver }: NewFiles): Promise<readonly AddFile[]> {
   const { lake } = options;
+  const { files } = next;
   const fresh = await tableInput(lake, "bronze/readings", { snapshot: bronze, files });
   const heldFiles = overlappingFiles(silver, files);
   const held = await tableInput(lake, "silver/readings", { snapshot: silver, files: heldFiles });
-  const keys = await lake.engine.query({ sql: KEY_COUNT_SQL, inputs: [fresh], rowsMax: 1, timeoutMs: options.queryTimeoutMs });
-  const [rows, distinct] = present(keys.rows[0], "the key counts");
-  const risk: DuplicateRisk = { withinBatch: rows !== distinct, withSilver: heldFiles.length > 0 };
+  const withinBatch = !next.hasDistinctKeys && (await hasRepeatedKeys(options, fresh));
+  const risk: DuplicateRisk = { withinBatch, withSilver: heldFiles.length > 0 };
   const inputs = [fresh, held, batchInput(lake.clock.nowMs())];
   return writeFiles(lake, "silver/readings", { sql: silverSql(risk), inputs });
+}
+
+async function hasRepeatedKeys({ lake, queryTimeoutMs }: RefineOptions, fresh: FilesInput): Promise<boolean> {
+  const { rows } = await lake.engine.query({ sql: KEY_COUNT_SQL, inputs: [fresh], rowsMax: 1, timeoutMs: queryTimeoutMs });
+  const [count, distinct] = present(rows[0], "the key counts");
+  return count !== distinct;
 }
 
 /** Silver's files that can hold a row with the event time of a new one; all of a file's day where statistics are missing. */

@@ -35,7 +35,10 @@ function sourceSql({ withinBatch, withSilver }: DuplicateRisk): string {
     where place = 1)`;
   const source = withinBatch ? first : "bronze_readings";
   if (!withSilver) return source;
+  // The bounds keep the side that is held in memory small: in order, only the last second of silver is left of it.
   return `(select fresh.* from ${source} fresh where not exists (
     select 1 from silver_readings held
-    where held.room = fresh.room and held.sensor_type = fresh.sensor_type and held.ts_utc = fresh.event_ts)) unseen`;
+    where held.ts_utc >= (select min(event_ts) from bronze_readings)
+      and held.ts_utc <= (select max(event_ts) from bronze_readings)
+      and held.room = fresh.room and held.sensor_type = fresh.sensor_type and held.ts_utc = fresh.event_ts)) unseen`;
 }

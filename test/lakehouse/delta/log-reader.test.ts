@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { memoryObjectStore } from "../../../src/adapters/memory/object-store.ts";
 import { logFilePath } from "../../../src/lakehouse/delta/checkpoint.ts";
-import { AtriumError } from "../../../src/support/errors.ts";
+import type { AtriumError } from "../../../src/support/errors.ts";
 import {
   appendMany,
   codeOf,
@@ -207,3 +207,17 @@ for (const [name, action, message] of UNSUPPORTED) {
     }
   });
 }
+
+test("with a hint only the log from its checkpoint on is listed", async () => {
+  await using store = memoryObjectStore();
+  const table = tableIn(store);
+  await table.create(every(4));
+  const head = await appendMany(table, 9);
+  const starts: (string | undefined)[] = [];
+  const list: typeof store.list = async (prefix, startAfter) => {
+    starts.push(startAfter);
+    return store.list(prefix, startAfter);
+  };
+  assert.deepEqual(contentOf(await tableIn({ ...store, list }).snapshot()), contentOf(head));
+  assert.deepEqual(starts, [logFilePath(TABLE, 8, "")]);
+});

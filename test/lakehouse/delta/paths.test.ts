@@ -17,11 +17,11 @@ const hasCode =
   (error: unknown): boolean =>
     error instanceof AtriumError && error.code === code;
 
-test("a partition's folder is the one that DuckDB makes", () => {
+test("a partition's folder is the one that DuckDB makes, but for the tilde that delta-rs trips over", () => {
   const value = "a b/c%é:ü+&!'()*~._-";
   assert.equal(
     partitionFolder(["p"], { p: value }),
-    "p=a%20b%2Fc%25%C3%A9%3A%C3%BC%2B%26%21%27%28%29%2A~._-",
+    "p=a%20b%2Fc%25%C3%A9%3A%C3%BC%2B%26%21%27%28%29%2A%7E._-",
   );
   assert.equal(
     partitionFolder(["day", "room"], { room: "413", day: "2013-08-23" }),

@@ -226,6 +226,8 @@ test("null matches nothing, and what is not known may match", () => {
   const nulls = fileWith(null, [{ room: null, atUs: START_US, value: 1, offset: 1 }]);
   assert.deepEqual(filesMatching(snapshotOf(nulls), { equals: { day: ["2013-08-23"] } }), []);
   assert.deepEqual(filesMatching(snapshotOf(nulls), { equals: { room: ["413"] } }), []);
+  const empty = { ...nulls, partitionValues: { day: "" } };
+  assert.deepEqual(filesMatching(snapshotOf(empty), { ranges: { day: { to: "2013-08-23" } } }), []);
   const { stats: _, ...bare } = nulls;
   assert.equal(filesMatching(snapshotOf(bare), { equals: { room: ["413"], nowhere: ["x"] } }).length, 1);
   assert.equal(filesMatching(snapshotOf(nulls), { ranges: { value: { from: "no number" } } }).length, 1);

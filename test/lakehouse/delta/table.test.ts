@@ -16,6 +16,7 @@ import {
   fileOf,
   handClock,
   LOG,
+  putText,
   READINGS,
   START_MS,
   TABLE,
@@ -277,4 +278,34 @@ test("checkpoints keep the tombstones of the retention time, and no older ones",
   for (const reader of [table, tableIn(store)]) {
     assert.deepEqual([...(await reader.snapshot())!.tombstones.keys()], ["room=413/b.parquet"]);
   }
+});
+
+test("a checkpoint says of no file that it changed data, and leaves no checksum of Spark's beside the hint", async () => {
+  await using store = memoryObjectStore();
+  const encoded: string[] = [];
+  const encode = async (lines: readonly string[]): Promise<Uint8Array> => {
+    encoded.push(...lines);
+    return textCodec.encode(lines);
+  };
+  const table = tableIn(store, { codec: { ...textCodec, encode } });
+  await table.create(every(3));
+  await putText(store, `${LOG}._last_checkpoint.crc`, "sum of an older hint");
+  const base = await appendMany(table, 2);
+  await table.commit({ ...append(base, []), removes: ["room=413/v1.parquet"] });
+  const kinds = encoded.map((line) => Object.keys(JSON.parse(line) as object)[0]);
+  assert.deepEqual(kinds, ["protocol", "metaData", "txn", "remove", "add"]);
+  assert.ok(!encoded.some((line) => line.includes('"dataChange":true')));
+  assert.equal(await codeOf(store.get(`${LOG}._last_checkpoint.crc`)), "NOT_FOUND");
+  assert.equal(await textOf(store, `${LOG}_last_checkpoint`), '{"version":3,"size":5}');
+});
+
+test("a file that was removed can be added again, and is then no tombstone", async () => {
+  await using store = memoryObjectStore();
+  const table = tableIn(store);
+  await table.create(READINGS);
+  const one = await appendMany(table, 1);
+  const two = await table.commit({ ...append(one, []), removes: ["room=413/v1.parquet"] });
+  assert.deepEqual([two.files.size, two.tombstones.size], [0, 1]);
+  const three = await table.commit({ ...append(two, [fileOf("413", "v1")]), operation: "RESTORE" });
+  assert.deepEqual([three.files.size, three.tombstones.size], [1, 0]);
 });

@@ -1,6 +1,12 @@
 // The text of .env.example, made from the table of settings; a test keeps the file and the table equal.
 
-import { flagOf, SECTIONS, SETTING_NAMES, settingNamed, type SettingName } from "./settings.ts";
+import {
+  flagOf,
+  SECTIONS,
+  SETTING_NAMES,
+  settingNamed,
+  type SettingName,
+} from "../../src/config/settings.ts";
 
 const HEADER = `# Settings of Atrium: copy this file to .env and take away the # where you want another value than the default.
 # A flag of the command line wins over the environment, the environment over .env, .env over the default.

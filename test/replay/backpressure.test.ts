@@ -1,0 +1,119 @@
+// A slow, full or failing log, and stopping.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { replay } from "../../src/replay/replay.ts";
+import { AtriumError } from "../../src/support/errors.ts";
+import { memorySource, recordingLog, replayOptions, sleepingClock } from "../support/replay.ts";
+
+const full = (): never => {
+  throw new AtriumError("LOG_FULL", "The log is full.");
+};
+const rows = (count: number): string => Array.from({ length: count }, (_, i) => `${i},${i}\n`).join("");
+const numbersOf = (values: readonly { readonly value: string }[]): readonly number[] =>
+  values.map(({ value }) => Number(/"value":(\d+)/.exec(value)?.[1]));
+const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
+
+test("while the log is full replay waits, at most a second at a time, and loses nothing", async () => {
+  const clock = sleepingClock();
+  const log = recordingLog({ before: () => (clock.monotonicMs() < 200_000 ? full() : undefined) });
+  let warned = 0;
+  const quiet = (): void => undefined;
+  const logger = { debug: quiet, info: quiet, error: quiet, warn: () => void (warned += 1) };
+  const source = memorySource({ "1/co2.csv": rows(10) });
+  const summary = await replay(replayOptions({ source, log, clock, logger, batchRecordsMax: 3 }));
+  assert.deepEqual(numbersOf(log.records), upTo(10));
+  assert.equal(summary.messages, 10);
+  assert.equal(Math.max(...clock.slept), 1000);
+  assert.equal(warned, 4, "once a minute");
+});
+
+test("a stop while the log is full gives up what is not in it, and the next run sends it", async () => {
+  const stop = new AbortController();
+  let appends = 0;
+  const log = recordingLog({
+    before: () => {
+      appends += 1;
+      if (appends === 5) stop.abort();
+      if (appends > 1 && appends < 9) full();
+    },
+  });
+  const source = memorySource({ "1/co2.csv": rows(10) });
+  const stopped = await replay(replayOptions({ source, log, batchRecordsMax: 2, signal: stop.signal }));
+  assert.deepEqual([stopped.stopped, stopped.messages, log.records.length], [true, 2, 2]);
+  appends = 10;
+  await replay(replayOptions({ source, log }));
+  assert.deepEqual(numbersOf(log.records), upTo(10));
+});
+
+test("a stop sends what was taken out of the files and says so", async () => {
+  const stop = new AbortController();
+  const clock = sleepingClock();
+  const log = recordingLog({ clock });
+  const source = memorySource({ "1/co2.csv": rows(1000) });
+  const sleep: typeof clock.sleep = async (ms, signal) => {
+    await clock.sleep(ms, signal);
+    if (clock.monotonicMs() >= 1250) stop.abort();
+  };
+  const pace = { mode: "rate", messagesPerSecond: 100 } as const;
+  const options = replayOptions({
+    source,
+    log,
+    clock: { ...clock, sleep },
+    pace,
+    lingerMs: 1000,
+    signal: stop.signal,
+  });
+  const summary = await replay(options);
+  assert.deepEqual(numbersOf(log.records), upTo(25));
+  assert.deepEqual([summary.stopped, summary.messages], [true, 25]);
+  const rest = await replay(replayOptions({ source, log }));
+  assert.deepEqual([rest.stopped, rest.messages], [false, 975]);
+  assert.deepEqual(numbersOf(log.records), upTo(1000));
+});
+
+test("a stop before the start sends nothing", async () => {
+  const log = recordingLog();
+  const source = memorySource({ "1/co2.csv": rows(5) });
+  const summary = await replay(replayOptions({ source, log, signal: AbortSignal.abort() }));
+  assert.deepEqual([summary.stopped, summary.messages, log.records.length], [true, 0, 0]);
+});
+
+test("another error of the log ends the replay, and nothing is appended after it", async () => {
+  const log = recordingLog({
+    before: (append) => {
+      if (append === 2) throw new AtriumError("LOG_CORRUPT", "damaged");
+    },
+  });
+  const source = memorySource({ "1/co2.csv": rows(20) });
+  await assert.rejects(replay(replayOptions({ source, log, batchRecordsMax: 2 })), { code: "LOG_CORRUPT" });
+  assert.deepEqual(numbersOf(log.records), upTo(4));
+});
+
+test("one append is in flight at a time, and never more than two batches are taken out of the files", async () => {
+  let inFlight = 0;
+  let taken = 0;
+  const log = recordingLog({
+    before: (append) => {
+      inFlight += 1;
+      assert.equal(inFlight, 1);
+      assert.ok(taken <= (append + 2) * 4, `${taken} lines taken at append ${append}`);
+    },
+    after: () => {
+      inFlight -= 1;
+    },
+  });
+  const source = memorySource({ "1/co2.csv": "x\n".repeat(100) });
+  await replay(replayOptions({ source, log, batchRecordsMax: 4, onMalformed: () => (taken += 1) }));
+  assert.equal(taken, 100);
+});
+
+test("a batch is sent when it is large, whatever its number of lines", async () => {
+  const log = recordingLog();
+  const source = memorySource({ "1/co2.csv": `${"x".repeat(1_000_000)}\n`.repeat(40) }, 262_144);
+  await replay(replayOptions({ source, log }));
+  assert.deepEqual(
+    [...Map.groupBy(log.records, ({ append }) => append).values()].map((records) => records.length),
+    [17, 17, 6],
+  );
+});
