@@ -20,7 +20,7 @@ export const REJECTION_REASONS = {
   not_json: "The message is not valid JSON.",
   not_an_object: "The message is JSON, but no object.",
   room_missing: "There is no field room.",
-  room_invalid: "The room is no text of 1 to 100 printable characters.",
+  room_invalid: "The room is no text of 1 to 100 printable characters (200 bytes when percent-encoded).",
   sensor_missing: "There is no field sensor.",
   unknown_sensor_type: "The sensor is not co2, humidity, luminosity, pir or temperature.",
   timestamp_missing: "There is no field ts.",
@@ -46,6 +46,8 @@ export interface Rejection {
 export const FUTURE_TOLERANCE_MS = 24 * 3600 * 1000;
 
 const ROOM_LENGTH_MAX = 100;
+/** A folder's name has at most 255 bytes, `room=` included. */
+const ROOM_ENCODED_LENGTH_MAX = 200;
 const DETAIL_LENGTH_MAX = 200;
 const READING_FIELDS: ReadonlySet<string> = new Set(["room", "sensor", "ts", "value"]);
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u;
@@ -99,7 +101,9 @@ function readFields(fields: Readonly<Record<string, unknown>>, text: string, log
 }
 
 function isRoomName(room: unknown): room is string {
-  return typeof room === "string" && room.length > 0 && room.length <= ROOM_LENGTH_MAX && !UNPRINTABLE.test(room) && room.trim() !== "";
+  if (typeof room !== "string" || room.length > ROOM_LENGTH_MAX) return false;
+  if (room.trim() === "" || UNPRINTABLE.test(room)) return false;
+  return encodeURIComponent(room).length <= ROOM_ENCODED_LENGTH_MAX;
 }
 
 /** Seconds, milliseconds or microseconds since 1970, told apart by size: 1e11 s is the year 5138, 1e11 ms is 1973. */

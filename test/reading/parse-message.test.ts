@@ -58,6 +58,7 @@ const REJECTED: readonly (readonly [RejectionReason, string | Uint8Array])[] = [
   ["room_invalid", '{"room":" ","sensor":"co2","ts":1377299108,"value":495}'],
   ["room_invalid", '{"room":"a\\u0000b","sensor":"co2","ts":1377299108,"value":495}'],
   ["room_invalid", `{"room":"${"x".repeat(101)}","sensor":"co2","ts":1377299108,"value":495}`],
+  ["room_invalid", `{"room":"${"ü".repeat(40)}","sensor":"co2","ts":1377299108,"value":495}`],
   ["sensor_missing", '{"room":"413","ts":1377299108,"value":495}'],
   ["unknown_sensor_type", '{"room":"413","sensor":"noise","ts":1377299108,"value":495}'],
   ["timestamp_missing", '{"room":"413","sensor":"co2","value":495}'],

@@ -34,6 +34,9 @@ export interface DuckdbEngine extends Engine {
   connect(): Promise<DuckDBConnection>;
 }
 
+/** Pause between two interrupts of a query that is to end, ms. */
+const INTERRUPT_EVERY_MS = 20;
+
 /** Opens the engine; the instances start with their first use. */
 export function duckdbEngine(options: DuckdbEngineOptions): DuckdbEngine {
   return new OpenEngine(options);
@@ -116,14 +119,19 @@ class OpenEngine implements DuckdbEngine {
   /** Interrupts the connection when the time is over or the signal aborts. */
   #bound(connection: DuckDBConnection, timeoutMs: number, signal?: AbortSignal): Bound {
     const done = new AbortController();
+    const over = AbortSignal.any(signal === undefined ? [done.signal] : [done.signal, signal]);
+    const { clock } = this.#options;
     let expired = false;
-    const interrupt = (): void => {
-      if (done.signal.aborted) return;
-      expired = true;
-      connection.interrupt();
+    const watch = async (): Promise<void> => {
+      await clock.sleep(timeoutMs, over);
+      // An interrupt between two steps of a query is forgotten by DuckDB: repeat it until the query has ended.
+      while (!done.signal.aborted) {
+        expired = true;
+        connection.interrupt();
+        await clock.sleep(INTERRUPT_EVERY_MS, done.signal);
+      }
     };
-    signal?.addEventListener("abort", interrupt, { signal: done.signal });
-    void this.#options.clock.sleep(timeoutMs, done.signal).then(interrupt);
+    void watch();
     return { expired: () => expired, end: () => done.abort() };
   }
 }
@@ -149,6 +157,7 @@ function copyStatement(transform: Transform, folder: string): string {
 }
 
 async function answer(connection: DuckDBConnection, query: Query): Promise<Answer> {
+  if (query.sql.trim() === "") throw new AtriumError("QUERY_INVALID", "The query is empty: give one SELECT.");
   const statements = await connection.extractStatements(query.sql);
   if (statements.count !== 1) throw new AtriumError("QUERY_INVALID", `Expected one SQL statement, found ${statements.count}.`);
   const prepared = await statements.prepare(0);
@@ -171,7 +180,7 @@ const USER_FAULTS = /^(Parser|Binder|Catalog|Conversion|Out of Range|Invalid Inp
 
 function engineError(error: unknown, what: string): AtriumError {
   if (isAtriumError(error)) return error;
-  const message = messageOf(error);
+  const message = messageOf(error).replace(/^Failed to extract statements: /, "");
   if (/No space left|disk quota|max_temp_directory_size/i.test(message)) {
     return new AtriumError("STORE_FULL", `The disk is full: the ${what} needs space for its files. Free some and go on.`, { cause: error });
   }
