@@ -118,6 +118,21 @@ export function sensorsQuery(source: SensorSource, oneOf: OneOf, page: Page): Ta
   return listQuery({ relation, columns: ["room", "sensor_type"], keys: KEYS.sensors, where, filter, page, isByDay: false });
 }
 
+/** The different values of a column on a day, or on all days. */
+export function valuesQuery(
+  column: "room" | "sensor_type",
+  { date, oneOf }: { readonly date: string | undefined; readonly oneOf: OneOf },
+  rowsMax: number,
+): TableQuery {
+  const where = conditions();
+  where.oneOf(oneOf);
+  where.compare("event_date", "=", { type: "date", value: date });
+  const filter = { equals: given({ ...oneOf, event_date: date === undefined ? [] : [date] }) };
+  const relation = `(select distinct ${quoted(column)} from silver_readings${where.text()}) found`;
+  const sql = `select ${quoted(column)} from ${relation} order by 1 limit $row_count`;
+  return { sql, parameters: { ...where.parameters, row_count: rowsMax + 1 }, filter, rowsMax, isByDay: false };
+}
+
 /** The tables that tell which sensors there are: gold has few rows, silver is never behind. */
 export type SensorSource = Extract<TableName, "gold/sensor_daily" | "silver/readings">;
 

@@ -139,7 +139,7 @@ export function storeError(error: unknown, path: string): AtriumError {
   });
 }
 
-/** Writes `seconds, value` with two decimals and LF at `at`; returns the place behind it. */
+/** Writes `seconds, value` with two decimals and LF at `at`; returns the place behind it. Hot path. */
 function putReading(buffer: Uint8Array, at: number, seconds: number, hundredths: number): number {
   let place = putWhole(buffer, at, seconds);
   buffer[place] = COMMA;

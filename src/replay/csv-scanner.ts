@@ -46,6 +46,7 @@ export function newScannedLine(): ScannedLine {
 /**
  * Scans the line at `start` and returns true, or returns false and leaves `line` alone if it does not end before
  * `limit`. `bytes[limit]` must exist and be 0: it stops every loop here, so that none has to look at `limit`.
+ * Hot path: a call for every line.
  */
 export function scanLine(line: ScannedLine, bytes: Uint8Array, start: number, limit: number): boolean {
   let at = start;
@@ -120,7 +121,7 @@ function isPlainInteger(bytes: Uint8Array, start: number, end: number): boolean 
   return digits === 1 || (digits > 1 && digits <= 15 && bytes[start] !== ZERO);
 }
 
-/** The same for every line that the fast path does not take: spaces, decimals in the time, exponents, malformed ones. */
+/** The same, called from the hot path, for every line that it does not take: spaces, decimals in the time, exponents, malformed ones. */
 function scanSlowly(line: ScannedLine, bytes: Uint8Array, start: number, limit: number): boolean {
   const lineFeed = bytes.indexOf(LINE_FEED, start);
   if (lineFeed < 0 || lineFeed >= limit) return false;

@@ -14,7 +14,7 @@ export function messagePrefix(room: string, sensorType: SensorType): Uint8Array 
   return Buffer.from(`{"room":${JSON.stringify(room)},"sensor":"${sensorType}","ts":`, "utf8");
 }
 
-/** Appends the message of a well-formed line of `source`, and an LF. */
+/** Appends the message of a well-formed line of `source`, and an LF. Hot path. */
 export function writeMessage(
   out: MessageBuffer,
   prefix: Uint8Array,
@@ -59,7 +59,7 @@ function room(out: MessageBuffer, more: number): Uint8Array {
   return grown;
 }
 
-/** A loop, because a call of TypedArray.set costs more than these few bytes. */
+/** Hot path: a loop, because a call of TypedArray.set costs more than these few bytes. */
 function copy(target: Uint8Array, to: number, source: Uint8Array, start: number, end: number): number {
   let at = to;
   for (let from = start; from < end; from += 1) {

@@ -55,17 +55,14 @@ async function* counted(
 }
 
 async function* inflated(file: RawFile, stored: OpenStored, opening: RawOpening): AsyncGenerator<Uint8Array> {
-  let taken = 0;
+  const { fromBytes, chunkBytes } = opening;
+  const place = { bytes: 0 };
   try {
-    const packed = stored({ fromBytes: 0, chunkBytes: Math.min(PACKED_CHUNK_BYTES, opening.chunkBytes) });
-    for await (const chunk of gunzip(packed, { chunkSize: opening.chunkBytes })) {
-      const passed = Math.max(0, opening.fromBytes - taken);
-      taken += chunk.length;
-      if (passed < chunk.length) yield chunk.subarray(passed);
-    }
+    const packed = stored({ fromBytes: 0, chunkBytes: Math.min(PACKED_CHUNK_BYTES, chunkBytes) });
+    yield* behind(fromBytes, gunzip(packed, { chunkSize: chunkBytes }), place);
   } catch (error) {
     if (isAtriumError(error)) throw error;
-    yield* salvaged(stored, Math.max(taken, opening.fromBytes));
+    yield* salvaged(stored, Math.max(place.bytes, fromBytes));
     throw new AtriumError(
       "SOURCE_UNREADABLE",
       `${file.path} is no valid gzip file: ${messageOf(error)}. What comes before the damage has been replayed. Put a whole file in its place and start again.`,
@@ -87,15 +84,23 @@ async function* salvaged(stored: OpenStored, fromBytes: number): AsyncGenerator<
     readableHighWaterMark: 1,
     finishFlush: constants.Z_SYNC_FLUSH,
   };
-  let taken = 0;
   try {
-    for await (const chunk of gunzip(stored({ fromBytes: 0, chunkBytes: PACKED_CHUNK_BYTES }), steps)) {
-      const passed = Math.max(0, fromBytes - taken);
-      taken += chunk.length;
-      if (passed < chunk.length) yield chunk.subarray(passed);
-    }
+    yield* behind(fromBytes, gunzip(stored({ fromBytes: 0, chunkBytes: PACKED_CHUNK_BYTES }), steps));
   } catch {
     // The damage again: the caller reports it.
+  }
+}
+
+/** What of the chunks lies behind their first `fromBytes`; `place` follows what has been looked at. */
+async function* behind(
+  fromBytes: number,
+  chunks: AsyncIterable<Uint8Array>,
+  place = { bytes: 0 },
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    const passed = Math.max(0, fromBytes - place.bytes);
+    place.bytes += chunk.length;
+    if (passed < chunk.length) yield chunk.subarray(passed);
   }
 }
 

@@ -191,7 +191,7 @@ async function waitForNext(run: Run): Promise<void> {
   const set = sender.current();
   const sendAtMs = set.count === 0 ? Infinity : (set.duesMs[0] ?? 0) + lingerMs;
   // If nothing more comes before the set's time, waiting for it is of no use.
-  if (set.count > 0 && (merge.nextDueMs >= sendAtMs || clock.monotonicMs() >= sendAtMs)) {
+  if (merge.nextDueMs >= sendAtMs) {
     await sender.send();
     await sender.drain();
     return;

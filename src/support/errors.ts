@@ -13,40 +13,41 @@ interface CatalogueEntry {
   readonly meaning: string;
 }
 
-const entry = (
-  exitCode: ExitCode,
-  httpStatus: number,
-  retryable: boolean,
-  meaning: string,
-): CatalogueEntry => ({ exitCode, httpStatus, retryable, meaning });
+/** What HTTP calls unavailable (503) or out of space (507) may be well again later. */
+const entry = (exitCode: ExitCode, httpStatus: number, meaning: string): CatalogueEntry => ({
+  exitCode,
+  httpStatus,
+  retryable: httpStatus === 503 || httpStatus === 507,
+  meaning,
+});
 
 /** Every error code, with its exit code, HTTP status and meaning. */
 export const ERROR_CATALOGUE = {
-  CONFIG_INVALID: entry(2, 500, false, "A setting has a value that is not allowed, or no such setting exists."),
-  USAGE_INVALID: entry(2, 400, false, "A command, flag or argument is unknown or wrong."),
-  PARAMETER_INVALID: entry(2, 400, false, "A parameter of an HTTP request is unknown or wrong."),
-  NOT_FOUND: entry(1, 404, false, "The named room, table, version or path does not exist."),
-  SOURCE_MISSING: entry(2, 500, false, "The raw folder does not exist or cannot be read."),
-  SOURCE_EMPTY: entry(2, 500, false, "The raw folder holds no file that the filters let through."),
-  SOURCE_UNREADABLE: entry(1, 500, false, "A raw file cannot be read or is not valid gzip."),
-  LOG_CORRUPT: entry(1, 500, false, "The log's database is cut short or damaged."),
-  LOG_FULL: entry(1, 503, true, "The log has reached its size limit and bronze has not committed the oldest messages yet."),
-  LOG_OFFSET_LOST: entry(1, 500, false, "The log no longer holds, or does not hold yet, the position that bronze wants next."),
-  LAKE_INVALID: entry(2, 500, false, "The lake folder holds other files and is no lake."),
-  LAKE_NEWER: entry(2, 500, false, "The lake was written by a newer version of Atrium."),
-  TABLE_MISSING: entry(1, 503, true, "The table does not exist yet: no data has reached it."),
-  TABLE_UNSUPPORTED: entry(1, 500, false, "The table needs a Delta feature that Atrium does not support."),
-  TABLE_CORRUPT: entry(1, 500, false, "A commit, checkpoint or data file of a table is missing or damaged."),
-  COMMIT_CONFLICT: entry(1, 503, true, "Another writer changed what this commit was based on."),
-  COMMIT_OVERTAKEN: entry(1, 500, false, "Another writer has already committed these positions: this one is a zombie and stops."),
-  STORE_FULL: entry(1, 507, true, "The disk or quota is full."),
-  STORE_DENIED: entry(1, 500, false, "The store refuses access."),
-  STORE_FAILED: entry(1, 500, true, "The store failed or could not be reached."),
-  ENGINE_FAILED: entry(1, 500, false, "A transform or query failed in the engine."),
-  QUERY_INVALID: entry(2, 400, false, "A SQL query is not valid or not read-only."),
-  QUERY_TIMEOUT: entry(1, 503, true, "A query ran into its time limit."),
-  PORT_IN_USE: entry(1, 500, false, "The HTTP port is taken by another process."),
-  INTERNAL: entry(1, 500, false, "A fault in Atrium itself: please report it."),
+  CONFIG_INVALID: entry(2, 500, "A setting has a value that is not allowed, or no such setting exists."),
+  USAGE_INVALID: entry(2, 400, "A command, flag or argument is unknown or wrong."),
+  PARAMETER_INVALID: entry(2, 400, "A parameter of an HTTP request is unknown or wrong."),
+  NOT_FOUND: entry(1, 404, "The named room, table, topic, version or path does not exist."),
+  SOURCE_MISSING: entry(2, 500, "The raw folder does not exist or cannot be read."),
+  SOURCE_EMPTY: entry(2, 500, "The raw folder holds no file that the filters let through."),
+  SOURCE_UNREADABLE: entry(1, 500, "A raw file cannot be read or is not valid gzip."),
+  LOG_CORRUPT: entry(1, 500, "The log's database is cut short or damaged."),
+  LOG_FULL: entry(1, 503, "The log has reached its size limit and bronze has not committed the oldest messages yet."),
+  LOG_OFFSET_LOST: entry(1, 500, "The log no longer holds, or does not hold yet, the position that bronze wants next."),
+  LAKE_INVALID: entry(2, 500, "The lake folder holds other files and is no lake."),
+  LAKE_NEWER: entry(2, 500, "The lake was written by a newer version of Atrium."),
+  TABLE_MISSING: entry(1, 503, "The table does not exist yet: no data has reached it."),
+  TABLE_UNSUPPORTED: entry(1, 500, "The table needs a Delta feature that Atrium does not support."),
+  TABLE_CORRUPT: entry(1, 500, "A commit, checkpoint or data file of a table is missing or damaged."),
+  COMMIT_CONFLICT: entry(1, 503, "Another writer changed what this commit was based on."),
+  COMMIT_OVERTAKEN: entry(1, 500, "Another writer has already committed these positions: this one is a zombie and stops."),
+  STORE_FULL: entry(1, 507, "The disk or quota is full."),
+  STORE_DENIED: entry(1, 500, "The store refuses access."),
+  STORE_FAILED: entry(1, 503, "The store failed or could not be reached."),
+  ENGINE_FAILED: entry(1, 500, "A transform or query failed in the engine."),
+  QUERY_INVALID: entry(2, 400, "A SQL query is not valid or not read-only."),
+  QUERY_TIMEOUT: entry(1, 503, "A query ran into its time limit."),
+  PORT_IN_USE: entry(1, 500, "The HTTP port is taken by another process."),
+  INTERNAL: entry(1, 500, "A fault in Atrium itself: please report it."),
 } as const satisfies Record<string, CatalogueEntry>;
 
 /** A code of the catalogue. */

@@ -82,6 +82,10 @@ test("a time before 1970 or far in the future is a time", () => {
     value: "1",
     key: 1377299108000000,
   });
+  // So many digits that adding them up one by one would round more than once.
+  for (const digits of ["9007199254740993001", "1".repeat(25), "9".repeat(400)]) {
+    assert.deepEqual(scanned(`${digits}, 1\n`), { seconds: digits, value: "1", key: Number(digits) });
+  }
 });
 
 test("what is not two numbers is malformed", () => {
@@ -143,6 +147,9 @@ test("a line beyond 64 KiB is malformed, one of 64 KiB is not", () => {
   assert.equal(scanned(lineOf(LINE_BYTES_MAX + 1)), "malformed");
   assert.deepEqual(scanned(lineOf(LINE_BYTES_MAX)), { seconds: "1", value: "7", key: 1 });
   assert.equal(scanned(`1,${"7".repeat(LINE_BYTES_MAX)}\n`), "malformed");
+  const plainLineOf = (bytes: number): string => `1,7.${"0".repeat(bytes - 5)}\n`;
+  assert.equal(scanned(plainLineOf(LINE_BYTES_MAX + 1)), "malformed");
+  assert.deepEqual(scanned(plainLineOf(LINE_BYTES_MAX)), { seconds: "1", value: "7", key: 1 });
 });
 
 test("the scanner agrees with the model on any line of these characters, anywhere in a buffer", () => {

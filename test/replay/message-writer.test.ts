@@ -36,6 +36,14 @@ test("a malformed line goes out as it is", () => {
   assert.equal(written("413", ["", "héllo", "1,nan\r"]), "\nhéllo\n1,nan\n");
 });
 
+test("lines of any length follow each other without a gap", () => {
+  fc.assert(
+    fc.property(fc.array(fc.stringMatching(/^[a-z]{0,30}$/), { minLength: 1 }), (lines) => {
+      assert.equal(written("1", lines), lines.map((line) => `${line}\n`).join(""));
+    }),
+  );
+});
+
 test("any room name and any number give valid JSON that means the same", () => {
   fc.assert(
     fc.property(

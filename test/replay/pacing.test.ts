@@ -86,6 +86,20 @@ test("messages wait for others at most for the linger time", async () => {
   assert.deepEqual(new Set(sizes), new Set([5]));
 });
 
+test("a machine that is too slow for the rate still sends what has lingered", async () => {
+  const clock = sleepingClock();
+  const monotonicMs = (): number => {
+    clock.pass(1);
+    return clock.nowMs();
+  };
+  const slow = { ...clock, monotonicMs };
+  const { summary } = await paced(
+    { "1/co2.csv": rows(2000) },
+    { clock: slow, pace: { mode: "rate", messagesPerSecond: 2000 } },
+  );
+  assert.ok(summary.latenessMs.max <= 10, `${summary.latenessMs.max} ms late`);
+});
+
 test("time-warp keeps the distances between all sensors, divided by the factor", async () => {
   const clock = sleepingClock();
   const { log } = await paced(

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { openRawReader } from "../../src/replay/raw-reader.ts";
@@ -10,7 +11,7 @@ import { memorySource } from "../support/replay.ts";
 
 const read = async (
   content: Uint8Array,
-  { compressed = true, fromBytes = 0, chunkBytes = 4096 } = {},
+  { compressed = true, fromBytes = 0, chunkBytes = 4096, pauseTurns = 0 } = {},
 ): Promise<{ readonly bytes: Buffer; readonly error: unknown; readonly sourceBytes: number }> => {
   const path = compressed ? "1/co2.csv.gz" : "1/co2.csv";
   const file: RawFile = { path, sizeBytes: content.length, room: "1", sensorType: "co2", compressed };
@@ -22,6 +23,8 @@ const read = async (
   try {
     for (let chunk = await reader.read(); chunk !== undefined; chunk = await reader.read()) {
       chunks.push(chunk);
+      // Slowly, so that what is inflated ahead piles up as far as it may.
+      for (let turn = 0; turn < pauseTurns; turn += 1) await eventLoopTurn();
     }
     return { bytes: Buffer.concat(chunks), error: undefined, sourceBytes: reader.sourceBytes };
   } catch (error) {
@@ -76,6 +79,10 @@ test("of a file that is cut short all that can be inflated is read, then the err
     // Deflate codes a block of these rows to about a quarter; its tables come first.
     assert.ok(bytes.length >= size * 2 - 1000, `${bytes.length} bytes of ${size}`);
     if (size >= packed.length - 8) assert.ok(bytes.equals(text));
+    const fromBytes = Math.max(0, bytes.length - 10);
+    const resumed = await read(packed.subarray(0, size), { chunkBytes: 65_536, fromBytes });
+    assert.ok(resumed.error instanceof Error);
+    assert.ok(resumed.bytes.equals(bytes.subarray(fromBytes)));
   }
 });
 
@@ -84,7 +91,7 @@ test("of a file with damage inside what comes before it is read, but for a few h
     gzipSync(text),
     Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xff, 0xff, 0xff]),
   ]);
-  const { bytes, error } = await read(packed, { chunkBytes: 262_144 });
+  const { bytes, error } = await read(packed, { chunkBytes: 262_144, pauseTurns: 20 });
   assert.ok(error instanceof Error && "code" in error && error.code === "SOURCE_UNREADABLE");
   assert.ok(bytes.equals(text.subarray(0, bytes.length)));
   assert.ok(bytes.length > text.length - 1100, `${bytes.length} of ${text.length}`);

@@ -35,7 +35,7 @@ export interface RecordingLogOptions {
   readonly after?: (append: number) => void | Promise<void>;
 }
 
-/** Makes the log. It looks at the records an event-loop turn late, so that a buffer that is used too early shows. */
+/** Makes the log. It looks at the records some event-loop turns late, so that a buffer that is used too early shows. */
 export function recordingLog(options: RecordingLogOptions = {}): RecordingLog {
   const records: AppendedRecord[] = [];
   const notes = new Map<string, string>();
@@ -55,7 +55,7 @@ export function recordingLog(options: RecordingLogOptions = {}): RecordingLog {
       const append = appends;
       appends += 1;
       await options.before?.(append);
-      await eventLoopTurn();
+      for (let turn = 0; turn < 4; turn += 1) await eventLoopTurn();
       const atMs = options.clock?.monotonicMs() ?? 0;
       records.push(...batches.flatMap(recordsIn).map((record) => ({ ...record, append, atMs })));
       for (const [name, note] of progress?.notes ?? []) notes.set(name, note);
@@ -176,6 +176,7 @@ function recordsIn({ topic, partition, records }: OutgoingBatch): Omit<AppendedR
     throw new Error("The values are not framed as the port says.");
   }
   if (new Set(records.keyIndexes).size !== records.keys.length) throw new Error("Keys without records.");
+  if (new Set(records.keys).size !== records.keys.length) throw new Error("A key is there twice.");
   return lines.map((line, place) => ({
     topic,
     partition,

@@ -128,12 +128,18 @@ export const sizesAreSmall: Rule = (files) =>
       ...(length > FUNCTION_LINES_MAX
         ? [`${file.path}:${line}: a function of ${length} lines, at most ${FUNCTION_LINES_MAX}`]
         : []),
-      ...(parameters > PARAMETERS_MAX
-        ? [`${file.path}:${line}: ${parameters} parameters, at most ${PARAMETERS_MAX}`]
+      ...(parameters > parametersMax(file, line)
+        ? [`${file.path}:${line}: ${parameters} parameters, at most ${parametersMax(file, line)}`]
         : []),
     ]);
     return [...tooLong, ...functions];
   });
+
+/** An options object for every row costs more than the row: a docstring that says "hot path" allows two more. */
+function parametersMax(file: SourceFile, line: number): number {
+  const above = file.text.split("\n").slice(Math.max(0, line - 6), line - 1);
+  return /\bhot path\b/i.test(above.join("\n")) ? PARAMETERS_MAX + 2 : PARAMETERS_MAX;
+}
 
 /** Every file begins with a comment that says its charge. */
 export const filesSayTheirCharge: Rule = (files) =>

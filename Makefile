@@ -1,0 +1,34 @@
+# Atrium's everyday commands; `make` lists them. Works with Node 20 and npm on the machine: the pinned Node comes with `npm ci`.
+
+NODE := ./node_modules/.bin/node
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench up clean
+
+help: ## List these commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+setup: node_modules/.package-lock.json ## Install the packages, if they are not there or not the right ones
+
+# npm's own note of what it installed: older than the lock means that the lock has changed since.
+node_modules/.package-lock.json: package-lock.json
+	@echo "npm ci"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+demo: setup ## Generate 8 rooms x 3 days, run it all, print KPIs, serve the API (Ctrl-C ends it)
+	@./bin/demo
+
+test: setup ## Run all tests (those on KETI where KETI_DIR or ../shared/data/keti is there)
+	@$(NODE) --test 'test/**/*.test.ts'
+
+check: setup ## Check format, lint and types, and run the tests
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" npm run --silent check
+
+bench: setup ## Measure speed and memory, as ratios against the stored baseline
+	@$(NODE) --disable-warning=ExperimentalWarning bench/main.ts
+
+up: setup ## Run it all as one long-lived process: replay, ingest, refine, gold, API (settings in .env)
+	@./bin/atrium up
+
+clean: ## Remove what the demo and the tests left here (not ./lake)
+	rm -rf demo coverage
