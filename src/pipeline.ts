@@ -8,6 +8,8 @@
 import { ingest, type IngestOptions, type IngestSummary } from "./lakehouse/bronze/ingest.ts";
 import { makeGold, type GoldSummary } from "./lakehouse/gold/gold.ts";
 import type { Lake } from "./lakehouse/lake.ts";
+import { withBoundedLead } from "./log/bounded-lead.ts";
+import type { EventLog } from "./log/event-log.ts";
 import { refineBatch } from "./lakehouse/silver/refine.ts";
 import type { Clock } from "./support/clock.ts";
 import { isAtriumError } from "./support/errors.ts";
@@ -79,19 +81,24 @@ export interface RunSummary<Replayed> {
 
 /** What one run needs: the replay as a function, and the options of the stages behind it. */
 export interface RunOptions<Replayed> extends StageOptions {
-  readonly replay: (signal: AbortSignal) => Promise<Replayed>;
+  readonly replay: (log: EventLog, signal: AbortSignal) => Promise<Replayed>;
   readonly ingest: Omit<IngestOptions, "signal" | "isComplete">;
   readonly signal: AbortSignal;
 }
+
+/** Replay may be ahead of bronze by so many batches: enough to keep ingestion busy, little enough to leave it its turn. */
+const LEAD_BATCHES_MAX = 2;
 
 /** All of it once, the stages side by side: to the end of the source, of the log, of bronze, then gold. */
 export async function runOnce<Replayed>(options: RunOptions<Replayed>): Promise<RunSummary<Replayed>> {
   const bell = makeWake(options.clock);
   let isSent = false;
   let isIngested = false;
+  const ingestEnded = new AbortController();
+  const log = withBoundedLead(options.ingest.log, LEAD_BATCHES_MAX * options.batchRowsMax, ingestEnded.signal);
   const [replayed, ingested, refined] = await together(options.signal, [
     async (signal) => {
-      const summary = await options.replay(signal);
+      const summary = await options.replay(log, signal);
       isSent = true;
       return summary;
     },
@@ -100,10 +107,13 @@ export async function runOnce<Replayed>(options: RunOptions<Replayed>): Promise<
         options.ingest.onCommit?.(batch);
         bell.ring();
       };
-      const summary = await ingest({ ...options.ingest, signal, isComplete: () => isSent, onCommit });
-      isIngested = true;
-      bell.ring();
-      return summary;
+      try {
+        return await ingest({ ...options.ingest, log, signal, isComplete: () => isSent, onCommit });
+      } finally {
+        isIngested = true;
+        bell.ring();
+        ingestEnded.abort();
+      }
     },
     async (signal) => refineLoop(options, { bell, signal, isComplete: () => isIngested }),
   ]);

@@ -20,7 +20,9 @@ const SANE_ID = /^[A-Za-z0-9._:-]{1,64}$/;
 const ID_LENGTH = 8;
 
 /** Makes the ids of requests: the client's own if it is short and plain, else one that counts up. */
-export function requestIds(): (request: { readonly headers: Readonly<Record<string, string | string[] | undefined>> }) => string {
+export function requestIds(): (request: {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}) => string {
   const prefix = uniqueId().slice(0, ID_LENGTH);
   let count = 0;
   return ({ headers }) => {
@@ -45,7 +47,9 @@ export function addConduct(server: FastifyInstance, options: ConductOptions): vo
     if (request.is404) throw unknownPath(request, paths);
   });
   server.setErrorHandler(async (error, request, reply) => answerProblem(error, { request, reply, logger }));
-  server.setNotFoundHandler(async (request, reply) => answerProblem(unknownPath(request, paths), { request, reply, logger }));
+  server.setNotFoundHandler(async (request, reply) =>
+    answerProblem(unknownPath(request, paths), { request, reply, logger }),
+  );
   server.addHook("onResponse", async (request, reply) => {
     const { id, method, url } = request;
     const ms = Math.round(clock.monotonicMs() - (startedMs.get(request) ?? clock.monotonicMs()));
@@ -56,11 +60,11 @@ export function addConduct(server: FastifyInstance, options: ConductOptions): vo
 /** Answers a request that Fastify's router could not read (an address that is no valid percent-encoding). */
 export function answerUnreadable(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   setCommonHeaders(request, reply);
-  const { problem, headers } = problemOf(error, { url: "/", requestId: request.id });
+  const { problem, headers } = problemOf(error, { url: request.url, requestId: request.id });
   sendProblem(reply, problem, headers);
 }
 
-/** The bytes of an answer to what is no HTTP request, or none that is taken; undefined if the client is gone. */
+/** The bytes of an answer to what is no HTTP request, or none that is taken. */
 export function rawAnswer(error: { readonly code?: string | undefined }, requestId: string): string {
   const { problem, headers } = problemOf(protocolErrorFor(error.code), { url: "/", requestId });
   const body = JSON.stringify(problem);
@@ -80,11 +84,16 @@ const METHODS_TAKEN = "GET, HEAD";
 function protocolErrorFor(code: string | undefined): ProtocolError {
   switch (code) {
     case "HPE_HEADER_OVERFLOW":
-      return new ProtocolError("HEADERS_TOO_LARGE", "The request line and headers are longer than 16 kB: name fewer values.");
+      return new ProtocolError(
+        "HEADERS_TOO_LARGE",
+        "The request line and headers are longer than 16 kB: name fewer values.",
+      );
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return new ProtocolError("REQUEST_TIMEOUT", "The request was not complete in time: send it again.");
     case "HPE_INVALID_METHOD":
-      return new ProtocolError("METHOD_NOT_ALLOWED", `The method is not known: use ${METHODS_TAKEN}.`, { headers: { allow: METHODS_TAKEN } });
+      return new ProtocolError("METHOD_NOT_ALLOWED", `The method is not known: use ${METHODS_TAKEN}.`, {
+        headers: { allow: METHODS_TAKEN },
+      });
     default:
       return new ProtocolError("REQUEST_INVALID", "The bytes sent are no valid HTTP/1.1 request.");
   }
@@ -99,12 +108,18 @@ interface Failed {
 function answerProblem(error: unknown, { request, reply, logger }: Failed): FastifyReply {
   const { id: requestId, method, url } = request;
   const { problem, headers } = problemOf(error, { url, requestId });
-  const isClientGone = request.raw.socket.destroyed;
-  if (problem.status >= 500 && !isClientGone) logger.error("request failed", { requestId, method, url, status: problem.status, code: problem.code, error: readable(error) });
+  const { status, code } = problem;
+  if (status >= 500 && !request.raw.socket.destroyed) {
+    logger.error("request failed", { requestId, method, url, status, code, error: readable(error) });
+  }
   return sendProblem(reply, problem, headers);
 }
 
-function sendProblem(reply: FastifyReply, problem: Problem, headers: Readonly<Record<string, string>>): FastifyReply {
+function sendProblem(
+  reply: FastifyReply,
+  problem: Problem,
+  headers: Readonly<Record<string, string>>,
+): FastifyReply {
   return reply
     .code(problem.status)
     .headers({ "cache-control": "no-store", ...headers })
@@ -153,8 +168,12 @@ function patternOf(url: string): RegExp {
 
 function unknownPath(request: FastifyRequest, paths: ReadonlyMap<string, KnownPath>): ProtocolError {
   const path = request.url.split("?", 1)[0] ?? "/";
-  const methods = [...paths.values()].flatMap((known) => (known.pattern.test(path) ? [...known.methods] : []));
+  const methods = [...paths.values()].flatMap((known) =>
+    known.pattern.test(path) ? [...known.methods] : [],
+  );
   const allow = [...new Set(methods)].toSorted().join(", ");
   if (allow === "") return new ProtocolError("PATH_UNKNOWN", "There is no such path: /docs shows all.");
-  return new ProtocolError("METHOD_NOT_ALLOWED", `This path does not take ${request.method}: use ${allow}.`, { headers: { allow } });
+  return new ProtocolError("METHOD_NOT_ALLOWED", `This path does not take ${request.method}: use ${allow}.`, {
+    headers: { allow },
+  });
 }

@@ -6,7 +6,10 @@ import type { AnswerValue } from "../lakehouse/engine.ts";
 export const CSV_TYPE = "text/csv; charset=utf-8; header=present";
 
 /** A header line and a line a row, each ended by CR LF; null is an empty field, a list its items with blanks between. */
-export function csvOf(columns: readonly string[], rows: readonly Readonly<Record<string, AnswerValue>>[]): string {
+export function csvOf(
+  columns: readonly string[],
+  rows: readonly Readonly<Record<string, AnswerValue>>[],
+): string {
   let text = lineOf(columns);
   for (const row of rows) text += lineOf(columns.map((column) => row[column] ?? null));
   return text;

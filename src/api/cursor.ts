@@ -3,8 +3,8 @@
 //   base64url( JSON [ format, hash of the filters, [key of the last row], pinned start or null ] )
 
 import { createHash } from "node:crypto";
+import type { KeyColumn, KeyValue } from "./conditions.ts";
 import { isDate, parseInstant, type Instant } from "./instants.ts";
-import type { KeyColumn, KeyValue } from "./queries.ts";
 
 /** Where a page ended. */
 export interface Cursor {
@@ -25,12 +25,17 @@ export function filtersHash(path: string, filters: Readonly<Record<string, unkno
   const sorted = Object.entries(filters)
     .map(([name, value]) => [name, Array.isArray(value) ? value.map(String).toSorted() : value])
     .toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1));
-  return createHash("sha256").update(JSON.stringify([path, sorted])).digest("base64url").slice(0, HASH_LENGTH);
+  return createHash("sha256")
+    .update(JSON.stringify([path, sorted]))
+    .digest("base64url")
+    .slice(0, HASH_LENGTH);
 }
 
 /** The text of a cursor. */
 export function encodeCursor(hash: string, cursor: Cursor): string {
-  return Buffer.from(JSON.stringify([FORMAT, hash, cursor.key, cursor.pinnedFrom ?? null])).toString("base64url");
+  return Buffer.from(JSON.stringify([FORMAT, hash, cursor.key, cursor.pinnedFrom ?? null])).toString(
+    "base64url",
+  );
 }
 
 /** Reads a cursor; its key has a value of the right type for each column, so that it can go into a query. */
@@ -47,7 +52,11 @@ export function decodeCursor(text: string, hash: string, columns: readonly KeyCo
 }
 
 function isKey(key: unknown, columns: readonly KeyColumn[]): key is readonly KeyValue[] {
-  return Array.isArray(key) && key.length === columns.length && columns.every((column, index) => fits(key[index], column));
+  return (
+    Array.isArray(key) &&
+    key.length === columns.length &&
+    columns.every((column, index) => fits(key[index], column))
+  );
 }
 
 function fits(value: unknown, { type }: KeyColumn): boolean {

@@ -6,7 +6,9 @@ const HASH_LENGTH = 22;
 
 /** The tag of what a request asked of some table versions. */
 export function etagOf(versions: readonly string[], asked: readonly unknown[]): string {
-  const hash = createHash("sha256").update(JSON.stringify([versions, asked])).digest("base64url");
+  const hash = createHash("sha256")
+    .update(JSON.stringify([versions, asked]))
+    .digest("base64url");
   return `"${hash.slice(0, HASH_LENGTH)}"`;
 }
 

@@ -4,7 +4,8 @@
 export type Instant = string;
 
 const DATE = /^(\d{4})-(\d\d)-(\d\d)$/;
-const TIME = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:([Zz])|([+\- ])(\d\d):?(\d\d))?$/;
+const TIME =
+  /^(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:([Zz])|([+\- ])(\d\d):?(\d\d))?$/;
 const LAST_DAY = "9999-12-31";
 const SECONDS_MIN = Date.parse("0001-01-01T00:00:00Z") / 1000;
 const SECONDS_MAX = Date.parse(`${LAST_DAY}T23:59:59Z`) / 1000;
@@ -23,7 +24,18 @@ export function isDate(text: string): boolean {
 export function parseInstant(text: string): Instant | undefined {
   const parts = TIME.exec(text);
   if (parts === null) return undefined;
-  const [, date = "", hour = "", minute = "", second = "00", fraction = "", , sign = "+", hours = "0", minutes = "0"] = parts;
+  const [
+    ,
+    date = "",
+    hour = "",
+    minute = "",
+    second = "00",
+    fraction = "",
+    ,
+    sign = "+",
+    hours = "0",
+    minutes = "0",
+  ] = parts;
   const isClockTime = Number(hour) < 24 && Number(minute) < 60 && Number(second) < 60;
   if (!isDate(date) || !isClockTime || Number(hours) > 23 || Number(minutes) > 59) return undefined;
   const offset = (Number(hours) * 60 + Number(minutes)) * 60 * (sign === "-" ? -1 : 1);
@@ -46,7 +58,6 @@ export function endOfDay(date: string): Instant | undefined {
 export function instantOfMs(ms: number): Instant {
   return new Date(ms).toISOString().replace("Z", "000Z");
 }
-
 
 function instantOf(seconds: number, micros: number): Instant | undefined {
   const whole = micros === 1_000_000 ? seconds + 1 : seconds;

@@ -2,24 +2,26 @@
 
 import { Type, type TSchema } from "typebox";
 import type { Answer, AnswerValue } from "../lakehouse/engine.ts";
+import { invariant } from "../support/assert.ts";
+import type { KeyColumn, KeyValue } from "./conditions.ts";
 import { CSV_TYPE, csvOf } from "./csv.ts";
 import { decodeCursor, encodeCursor, filtersHash, type Cursor } from "./cursor.ts";
-import { etagOf, isMatched } from "./etag.ts";
+import { isMatched } from "./etag.ts";
 import { parseInstant, type Instant } from "./instants.ts";
 import { formatFor, type Format } from "./negotiation.ts";
 import { ProtocolError } from "./problem.ts";
-import type { KeyColumn, KeyValue, TableQuery } from "./queries.ts";
+import type { TableQuery } from "./queries.ts";
 import { parametersInvalid } from "./query-string.ts";
 import type { Api, Call, Content, Result } from "./route.ts";
 import type { TableView } from "./table-reader.ts";
+import { TAG_HEADERS, tagHeaders } from "./tagged-answer.ts";
 
 /** A row as it is sent. */
 export type Row = Readonly<Record<string, AnswerValue>>;
 
 /** Headers of a list's answer, with what they say. */
 export const LIST_HEADERS = {
-  etag: "Tag of this answer: with If-None-Match the same answer is not sent again.",
-  "atrium-table-version": "Version of the table that answered; none if it does not exist yet.",
+  ...TAG_HEADERS,
   link: 'The next page, as rel="next"; left out on the last.',
 } as const;
 
@@ -48,7 +50,10 @@ export interface List {
 export function cursorOf(
   call: Call,
   values: { readonly cursor: string | undefined },
-  { keys, filters }: { readonly keys: readonly KeyColumn[]; readonly filters: Readonly<Record<string, unknown>> },
+  {
+    keys,
+    filters,
+  }: { readonly keys: readonly KeyColumn[]; readonly filters: Readonly<Record<string, unknown>> },
 ): { readonly hash: string; readonly cursor: Cursor | undefined } {
   const hash = filtersHash(pathOf(call.url), filters);
   if (values.cursor === undefined) return { hash, cursor: undefined };
@@ -65,22 +70,25 @@ export function cursorOf(
 export async function answerList(api: Api, call: Call, list: List): Promise<Result> {
   const format = formatOf(call, list);
   const { view } = list;
-  const etag = etagOf(list.tags ?? [view.tag], [api.version, call.url, format]);
-  const headers = { etag, "atrium-table-version": String(view.version ?? "none"), "cache-control": "private, no-cache", vary: "Accept, Authorization, X-API-Key" };
-  if (isMatched(call.ifNoneMatch, etag)) return { status: 304, headers };
+  const headers = tagHeaders(api, call, { tags: list.tags ?? [view.tag], view, format });
+  if (isMatched(call.ifNoneMatch, headers.etag)) return { status: 304, headers };
   const answer = await view.query(list.query, { timeoutMs: api.queryTimeoutMs, signal: call.signal });
   const rows = rowsOf(answer, list.shape);
   const next = answer.truncated ? nextCursor(answer, list) : null;
   const paged = next === null ? headers : { ...headers, link: `<${nextUrl(call.url, next)}>; rel="next"` };
-  if (format === "csv") return { status: 200, headers: paged, contentType: CSV_TYPE, body: csvOf(list.csvColumns ?? [], rows) };
-  return { status: 200, headers: paged, body: { data: rows, next_cursor: next } };
+  if (format === "json") return { status: 200, headers: paged, body: { data: rows, next_cursor: next } };
+  const body = csvOf(list.csvColumns ?? [], rows);
+  return { status: 200, headers: paged, contentType: CSV_TYPE, body };
 }
 
 /** Forms of a list in the documents. */
 export function listContent(row: TSchema, example: Row, hasCsv: boolean): Readonly<Record<string, Content>> {
   const schema = Type.Object({
     data: Type.Array(row),
-    next_cursor: Type.Unsafe({ type: ["string", "null"], description: "Give it as cursor to get the next page; null on the last." }),
+    next_cursor: Type.Unsafe({
+      type: ["string", "null"],
+      description: "Give it as cursor to get the next page; null on the last.",
+    }),
   });
   const json = { schema, example: { data: [example], next_cursor: null } };
   const csv = { schema: Type.String(), example: csvOf(Object.keys(example), [example]) };
@@ -101,19 +109,24 @@ function formatOf(call: Call, list: List): Format {
   if (list.csvColumns === undefined) return "json";
   const format = formatFor(list.format, call.accept);
   if (format !== undefined) return format;
-  throw new ProtocolError("NOT_ACCEPTABLE", "This path answers in application/json and text/csv: name one in the Accept header, or give format=json or format=csv.");
+  throw new ProtocolError(
+    "NOT_ACCEPTABLE",
+    "This path answers in application/json and text/csv: name one in the Accept header, or give format=json or format=csv.",
+  );
 }
 
 function nextCursor(answer: Answer, { keys, hash, pinnedFrom }: List): string {
   const last = answer.rows.at(-1) ?? [];
-  const key = keys.map((column) => keyValue(last[answer.columns.findIndex(({ name }) => name === column.name)], column));
+  const key = keys.map((column) =>
+    keyValue(last[answer.columns.findIndex(({ name }) => name === column.name)], column),
+  );
   return encodeCursor(hash, pinnedFrom === undefined ? { key } : { key, pinnedFrom });
 }
 
 function keyValue(value: AnswerValue | undefined, { type }: KeyColumn): KeyValue {
   if (typeof value === "number") return value;
-  const text = String(value);
-  return type === "timestamp" ? (parseInstant(text) ?? text) : text;
+  invariant(typeof value === "string", "a key holds texts and numbers");
+  return type === "timestamp" ? (parseInstant(value) ?? value) : value;
 }
 
 function nextUrl(url: string, cursor: string): string {

@@ -1,9 +1,10 @@
 // The parameters of the paths: what each means, in which form it comes, and its bounds. Pure.
 
-import { Type, type TSchema } from "typebox";
+import { Type } from "typebox";
 import { SENSOR_TRAITS, SENSOR_TYPES, sensorTypeNamed, type SensorType } from "../reading/terms.ts";
 import { endOfDay, isDate, parseInstant, startOfDay, type Instant } from "./instants.ts";
 import { FORMATS, type Format } from "./negotiation.ts";
+import { count, many, required, single } from "./parameter-kinds.ts";
 import type { DateRange, InstantRange } from "./queries.ts";
 import { parametersInvalid, shown, type Parameter, type Parsed } from "./query-string.ts";
 
@@ -16,13 +17,17 @@ export type QualityFlag = (typeof QUALITY_FLAGS)[number];
 /** A `from` or `to` as it was given: a whole day or a moment. */
 export type TimeValue = { readonly date: string } | { readonly instant: Instant };
 
-const LIST_ITEMS_MAX = 100;
 const ROOM_LENGTH_MAX = 100;
 const CURSOR_LENGTH_MAX = 2000;
-const SENSOR_NAMES = [...new Set(SENSOR_TYPES.flatMap((type) => [type, SENSOR_TRAITS[type].fileName, ...SENSOR_TRAITS[type].aliases]))];
+const SENSOR_NAMES = [
+  ...new Set(
+    SENSOR_TYPES.flatMap((type) => [type, SENSOR_TRAITS[type].fileName, ...SENSOR_TRAITS[type].aliases]),
+  ),
+];
 
 const TIME_SCHEMA = [Type.String({ format: "date" }), Type.String({ format: "date-time" })];
-const TIME_FORM = "expected a date such as 2013-08-23 or a time such as 2013-08-23T08:00:00Z, of the years 1 to 9999.";
+const TIME_FORM =
+  "expected a date such as 2013-08-23 or a time such as 2013-08-23T08:00:00Z, of the years 1 to 9999.";
 
 /** Start of a time range. */
 export const from: Parameter<TimeValue | undefined> = single({
@@ -69,14 +74,23 @@ export const rooms: Parameter<readonly string[]> = many({
   description: "Only these rooms: repeat the parameter, or separate them by commas.",
   example: ["413"],
   parse: (text) =>
-    text.length <= ROOM_LENGTH_MAX ? { value: text } : { problem: `is ${shown(text)}: a room has at most ${ROOM_LENGTH_MAX} characters.` },
+    text.length <= ROOM_LENGTH_MAX
+      ? { value: text }
+      : { problem: `is ${shown(text)}: a room has at most ${ROOM_LENGTH_MAX} characters.` },
 });
 
 /** One room, if any. */
 export const room: Parameter<string | undefined> = single({
-  schema: Type.String({ minLength: 1, maxLength: ROOM_LENGTH_MAX, description: "Only this room.", examples: ["413"] }),
+  schema: Type.String({
+    minLength: 1,
+    maxLength: ROOM_LENGTH_MAX,
+    description: "Only this room.",
+    examples: ["413"],
+  }),
   parse: (text) =>
-    text !== "" && text.length <= ROOM_LENGTH_MAX ? { value: text } : { problem: `is ${shown(text)}: expected 1 to ${ROOM_LENGTH_MAX} characters.` },
+    text !== "" && text.length <= ROOM_LENGTH_MAX
+      ? { value: text }
+      : { problem: `is ${shown(text)}: expected 1 to ${ROOM_LENGTH_MAX} characters.` },
 });
 
 /** Sensor types; none is all. */
@@ -89,7 +103,10 @@ export const sensorTypes: Parameter<readonly SensorType[]> = many({
 
 /** One sensor type, if any. */
 export const sensorType: Parameter<SensorType | undefined> = single({
-  schema: Type.Enum(SENSOR_NAMES, { description: "Only this sensor type, by name or alias.", examples: ["co2"] }),
+  schema: Type.Enum(SENSOR_NAMES, {
+    description: "Only this sensor type, by name or alias.",
+    examples: ["co2"],
+  }),
   parse: parseSensorType,
 });
 
@@ -102,10 +119,10 @@ export const quality: Parameter<readonly QualityFlag[]> = many({
 });
 
 /** Rows of a page. */
-export const limit: Parameter<number> = boundedLimit({ max: 10_000, fallback: 1000 });
+export const limit: Parameter<number> = count({ max: 10_000, fallback: 1000 });
 
 /** Rows of an answer on the original's paths. */
-export const originalLimit: Parameter<number> = boundedLimit({ max: 1000, fallback: 100 });
+export const originalLimit: Parameter<number> = count({ max: 1000, fallback: 100 });
 
 /** Where the page before ended. */
 export const cursor: Parameter<string | undefined> = single({
@@ -130,7 +147,10 @@ export const format: Parameter<Format | undefined> = single({
 });
 
 /** The moments that `from` and `to` enclose: a day as `from` begins with it, as `to` ends with it. @throws PARAMETER_INVALID if nothing lies between */
-export function instantRange(values: { readonly from: TimeValue | undefined; readonly to: TimeValue | undefined }): InstantRange {
+export function instantRange(values: {
+  readonly from: TimeValue | undefined;
+  readonly to: TimeValue | undefined;
+}): InstantRange {
   const start = values.from && ("date" in values.from ? startOfDay(values.from.date) : values.from.instant);
   const end = values.to && ("date" in values.to ? endOfDay(values.to.date) : values.to.instant);
   if (start !== undefined && end !== undefined && start >= end) {
@@ -140,7 +160,10 @@ export function instantRange(values: { readonly from: TimeValue | undefined; rea
 }
 
 /** The days from `from` to `to`. @throws PARAMETER_INVALID if there are none */
-export function dateRange(values: { readonly from: string | undefined; readonly to: string | undefined }): DateRange {
+export function dateRange(values: {
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}): DateRange {
   if (values.from !== undefined && values.to !== undefined && values.from > values.to) {
     throw emptyRange(`to is ${values.to} and from is ${values.from}: to must not be earlier.`);
   }
@@ -158,80 +181,21 @@ function parseTime(text: string): Parsed<TimeValue> {
 }
 
 function parseDate(text: string): Parsed<string> {
-  return isDate(text) ? { value: text } : { problem: `is ${shown(text)}: expected a date such as 2013-08-23, of the years 1 to 9999.` };
+  return isDate(text)
+    ? { value: text }
+    : { problem: `is ${shown(text)}: expected a date such as 2013-08-23, of the years 1 to 9999.` };
 }
 
 function parseSensorType(text: string): Parsed<SensorType> {
   const known = SENSOR_NAMES.includes(text.toLowerCase()) ? sensorTypeNamed(text) : undefined;
-  return known === undefined ? { problem: `is ${shown(text)}: expected one of ${SENSOR_NAMES.join(", ")}.` } : { value: known };
+  return known === undefined
+    ? { problem: `is ${shown(text)}: expected one of ${SENSOR_NAMES.join(", ")}.` }
+    : { value: known };
 }
 
 function oneOf<Value extends string>(values: readonly Value[], wanted: string, text: string): Parsed<Value> {
   const found = values.find((value) => value === wanted);
-  return found === undefined ? { problem: `is ${shown(text)}: expected one of ${values.join(", ")}.` } : { value: found };
-}
-
-function boundedLimit({ max, fallback }: { readonly max: number; readonly fallback: number }): Parameter<number> {
-  const { schema, parse } = single({
-    schema: Type.Integer({ minimum: 1, maximum: max, default: fallback, description: "At most so many rows.", examples: [10] }),
-    parse: (text) => {
-      const number = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-      return number >= 1 && number <= max
-        ? { value: number }
-        : { problem: `is ${shown(text)}: expected a whole number from 1 to ${max}.` };
-    },
-  });
-  return { schema, isRequired: false, parse: (texts) => (texts.length === 0 ? { value: fallback } : withoutAbsence(parse(texts))) };
-}
-
-interface SingleOptions<Value> {
-  readonly schema: TSchema;
-  readonly parse: (text: string) => Parsed<Value>;
-}
-
-function single<Value>({ schema, parse }: SingleOptions<Value>): Parameter<Value | undefined> {
-  return {
-    schema,
-    isRequired: false,
-    parse: (texts) => {
-      const [text] = texts;
-      if (text === undefined) return { value: undefined };
-      return texts.length > 1 ? { problem: `is given ${texts.length} times: once is allowed.` } : parse(text);
-    },
-  };
-}
-
-function required<Value>(parameter: Parameter<Value | undefined>): Parameter<Value> {
-  return { schema: parameter.schema, isRequired: true, parse: (texts) => withoutAbsence(parameter.parse(texts)) };
-}
-
-function withoutAbsence<Value>(parsed: Parsed<Value | undefined>): Parsed<Value> {
-  if ("problem" in parsed) return parsed;
-  return parsed.value === undefined ? { problem: "is required." } : { value: parsed.value };
-}
-
-interface ManyOptions<Value> {
-  readonly item: TSchema;
-  readonly description: string;
-  readonly example: readonly string[];
-  readonly parse: (text: string) => Parsed<Value>;
-}
-
-function many<Value>({ item, description, example, parse }: ManyOptions<Value>): Parameter<readonly Value[]> {
-  return {
-    schema: Type.Array(item, { minItems: 1, maxItems: LIST_ITEMS_MAX, description, examples: [example] }),
-    isRequired: false,
-    parse: (texts) => {
-      const items = texts.flatMap((text) => text.split(",")).map((text) => text.trim());
-      if (items.length > LIST_ITEMS_MAX) return { problem: `has ${items.length} values: at most ${LIST_ITEMS_MAX} are allowed.` };
-      if (items.includes("")) return { problem: "has an empty value: leave it out to mean all." };
-      const values = new Set<Value>();
-      for (const text of items) {
-        const parsed = parse(text);
-        if ("problem" in parsed) return parsed;
-        values.add(parsed.value);
-      }
-      return { value: [...values] };
-    },
-  };
+  return found === undefined
+    ? { problem: `is ${shown(text)}: expected one of ${values.join(", ")}.` }
+    : { value: found };
 }

@@ -36,7 +36,9 @@ export const problemSchema = Type.Object(
     instance: Type.String({ description: "Path of the request." }),
     request_id: Type.String({ description: "Also in the X-Request-Id header and in the server's log." }),
     errors: Type.Optional(
-      Type.Array(Type.Object({ parameter: Type.String(), message: Type.String() }), { description: "What is wrong, one by one." }),
+      Type.Array(Type.Object({ parameter: Type.String(), message: Type.String() }), {
+        description: "What is wrong, one by one.",
+      }),
     ),
   },
   { $id: "Problem", title: "Problem", description: "RFC 9457 problem document." },
@@ -52,7 +54,14 @@ export class ProtocolError extends Error {
   readonly headers: Readonly<Record<string, string>>;
   readonly errors: readonly ParameterProblem[];
 
-  constructor(code: ProtocolCode, message: string, extras: { readonly headers?: Readonly<Record<string, string>>; readonly errors?: readonly ParameterProblem[] } = {}) {
+  constructor(
+    code: ProtocolCode,
+    message: string,
+    extras: {
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly errors?: readonly ParameterProblem[];
+    } = {},
+  ) {
     super(message);
     this.code = code;
     this.headers = extras.headers ?? {};
@@ -77,15 +86,22 @@ export interface ProblemAnswer {
 export function problemOf(error: unknown, request: RequestFacts): ProblemAnswer {
   if (error instanceof ProtocolError) return protocolProblem(error, request);
   if (isAtriumError(error)) return catalogueProblem(error, request);
-  const status = clientStatus(error);
-  if (status !== undefined) return protocolProblem(new ProtocolError("REQUEST_INVALID", `The request cannot be read: ${String((error as Error).message)}.`), request);
+  if (isRequestFault(error)) {
+    const fault = new ProtocolError("REQUEST_INVALID", `The request cannot be read: ${error.message}.`);
+    return protocolProblem(fault, request);
+  }
   return catalogueAnswer("INTERNAL", hiddenDetail(request), request);
 }
 
 function protocolProblem(error: ProtocolError, request: RequestFacts): ProblemAnswer {
   const { status, title } = PROTOCOL_PROBLEMS[error.code];
   const errors = error.errors.length === 0 ? {} : { errors: [...error.errors] };
-  const problem = { ...head(error.code, status, title), detail: error.message, ...tail(error.code, request), ...errors };
+  const problem = {
+    ...head(error.code, status, title),
+    detail: error.message,
+    ...tail(error.code, request),
+    ...errors,
+  };
   return { problem, headers: { ...error.headers, ...retryHeaders(status) } };
 }
 
@@ -98,14 +114,20 @@ function catalogueProblem(error: AtriumError, request: RequestFacts): ProblemAns
 
 function catalogueAnswer(code: ErrorCode, detail: string, request: RequestFacts): ProblemAnswer {
   const { httpStatus, meaning } = ERROR_CATALOGUE[code];
-  return { problem: { ...head(code, httpStatus, meaning), detail, ...tail(code, request) }, headers: retryHeaders(httpStatus) };
+  return {
+    problem: { ...head(code, httpStatus, meaning), detail, ...tail(code, request) },
+    headers: retryHeaders(httpStatus),
+  };
 }
 
 function head(code: string, status: number, title: string): Pick<Problem, "type" | "title" | "status"> {
   return { type: `urn:atrium:error:${code}`, title, status };
 }
 
-function tail(code: string, { url, requestId }: RequestFacts): Pick<Problem, "code" | "instance" | "request_id"> {
+function tail(
+  code: string,
+  { url, requestId }: RequestFacts,
+): Pick<Problem, "code" | "instance" | "request_id"> {
   return { code, instance: url.split("?", 1)[0] ?? "/", request_id: requestId };
 }
 
@@ -127,8 +149,8 @@ function isParameterProblem(value: unknown): value is ParameterProblem {
 }
 
 /** Fastify's own errors about a request carry a status below 500. */
-function clientStatus(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !("statusCode" in error)) return undefined;
+function isRequestFault(error: unknown): error is Error {
+  if (!(error instanceof Error) || !("statusCode" in error)) return false;
   const { statusCode } = error;
-  return typeof statusCode === "number" && statusCode >= 400 && statusCode < 500 ? statusCode : undefined;
+  return typeof statusCode === "number" && statusCode >= 400 && statusCode < 500;
 }

@@ -5,16 +5,16 @@
 import type { FileFilter } from "../lakehouse/delta/stats.ts";
 import type { TableName } from "../reading/tables.ts";
 import { SENSOR_TYPES } from "../reading/terms.ts";
+import {
+  conditions,
+  given,
+  quoted,
+  type Conditions,
+  type KeyColumn,
+  type KeyValue,
+  type OneOf,
+} from "./conditions.ts";
 import type { Instant } from "./instants.ts";
-
-/** A value of a key. */
-export type KeyValue = string | number;
-
-/** A column that orders a list; the key columns together tell its rows apart. */
-export interface KeyColumn {
-  readonly name: string;
-  readonly type: "timestamp" | "date" | "integer" | "string";
-}
 
 /** A query on one table. */
 export interface TableQuery {
@@ -47,9 +47,6 @@ export interface DateRange {
   readonly to: string | undefined;
 }
 
-/** Filters by column: an empty list lets all pass. */
-export type OneOf = Readonly<Record<string, readonly string[]>>;
-
 const key = (name: string, type: KeyColumn["type"] = "string"): KeyColumn => ({ name, type });
 
 /** Keys of the lists: what they are ordered by. */
@@ -77,12 +74,24 @@ export function readingsQuery(
     event_date: ends(start?.slice(0, 10), range.before?.slice(0, 10)),
   };
   const filter = { equals: given(oneOf), ranges };
-  return listQuery({ relation: "silver_readings", columns, keys: KEYS.readings, where, filter, page, isByDay: true });
+  return listQuery({
+    relation: "silver_readings",
+    columns,
+    keys: KEYS.readings,
+    where,
+    filter,
+    page,
+    isByDay: true,
+  });
 }
 
 /** KPIs of some days, in the order of day, hour, sensor type and room. */
 export function kpiQuery(
-  list: { readonly relation: string; readonly columns: readonly string[]; readonly keys: readonly KeyColumn[] },
+  list: {
+    readonly relation: string;
+    readonly columns: readonly string[];
+    readonly keys: readonly KeyColumn[];
+  },
   { range, oneOf }: { readonly range: DateRange; readonly oneOf: OneOf },
   page: Page,
 ): TableQuery {
@@ -100,22 +109,41 @@ export const ROOM_COLUMNS = ["room", "first_date", "last_date", "nb_readings", .
 
 /** Rooms with their first and last day and their readings by sensor type. */
 export function roomsQuery(source: SensorSource, oneOf: OneOf, page: Page): TableQuery {
-  const counts = SENSOR_TYPES.map((type) => `cast(sum(case when sensor_type = '${type}' then nb else 0 end) as bigint) as ${type}`);
+  const counts = SENSOR_TYPES.map(
+    (type) => `cast(sum(case when sensor_type = '${type}' then nb else 0 end) as bigint) as ${type}`,
+  );
   const relation = `(select room, min(event_date) as first_date, max(event_date) as last_date,
     cast(sum(nb) as bigint) as nb_readings, ${counts.join(", ")} from ${SOURCES[source]} group by room) rooms`;
   const where = conditions();
   where.oneOf(oneOf);
   const filter = { equals: given(oneOf) };
-  return listQuery({ relation, columns: ROOM_COLUMNS, keys: KEYS.rooms, where, filter, page, isByDay: false });
+  return listQuery({
+    relation,
+    columns: ROOM_COLUMNS,
+    keys: KEYS.rooms,
+    where,
+    filter,
+    page,
+    isByDay: false,
+  });
 }
 
 /** The sensors that have readings. */
 export function sensorsQuery(source: SensorSource, oneOf: OneOf, page: Page): TableQuery {
-  const relation = `(select room, sensor_type from ${SOURCES[source]} group by room, sensor_type) sensors`;
+  const relation = `(select room, sensor_type, concat(room, '-', sensor_type) as sensor_id
+    from ${SOURCES[source]} group by room, sensor_type) sensors`;
   const where = conditions();
   where.oneOf(oneOf);
   const filter = { equals: given(oneOf) };
-  return listQuery({ relation, columns: ["room", "sensor_type"], keys: KEYS.sensors, where, filter, page, isByDay: false });
+  return listQuery({
+    relation,
+    columns: ["sensor_id", "room", "sensor_type"],
+    keys: KEYS.sensors,
+    where,
+    filter,
+    page,
+    isByDay: false,
+  });
 }
 
 /** The different values of a column on a day, or on all days. */
@@ -130,14 +158,21 @@ export function valuesQuery(
   const filter = { equals: given({ ...oneOf, event_date: date === undefined ? [] : [date] }) };
   const relation = `(select distinct ${quoted(column)} from silver_readings${where.text()}) found`;
   const sql = `select ${quoted(column)} from ${relation} order by 1 limit $row_count`;
-  return { sql, parameters: { ...where.parameters, row_count: rowsMax + 1 }, filter, rowsMax, isByDay: false };
+  return {
+    sql,
+    parameters: { ...where.parameters, row_count: rowsMax + 1 },
+    filter,
+    rowsMax,
+    isByDay: false,
+  };
 }
 
 /** The tables that tell which sensors there are: gold has few rows, silver is never behind. */
 export type SensorSource = Extract<TableName, "gold/sensor_daily" | "silver/readings">;
 
 const SOURCES: Readonly<Record<SensorSource, string>> = {
-  "gold/sensor_daily": "(select room, sensor_type, event_date, nb_readings as nb from gold_sensor_daily) days",
+  "gold/sensor_daily":
+    "(select room, sensor_type, event_date, nb_readings as nb from gold_sensor_daily) days",
   "silver/readings": "(select room, sensor_type, event_date, 1 as nb from silver_readings) readings",
 };
 
@@ -155,74 +190,18 @@ function listQuery({ relation, columns, keys, where, filter, page, isByDay }: Li
   if (page.after !== undefined) where.after(keys, page.after);
   const order = keys.map((column) => quoted(column.name)).join(", ");
   const sql = `select ${columns.map(quoted).join(", ")} from ${relation}${where.text()} order by ${order} limit $row_count`;
-  return { sql, parameters: { ...where.parameters, row_count: page.limit + 1 }, filter, rowsMax: page.limit, isByDay };
-}
-
-interface Comparison {
-  readonly type: KeyColumn["type"];
-  readonly value: KeyValue | undefined;
-}
-
-interface Conditions {
-  readonly parameters: Readonly<Record<string, KeyValue>>;
-  /** The column has one of the values. */
-  oneOf(lists: OneOf): void;
-  /** The column compares so with the value; nothing if the value is undefined. */
-  compare(column: string, operator: string, comparison: Comparison): void;
-  /** The row comes after the one with this key. */
-  after(keys: readonly KeyColumn[], values: readonly KeyValue[]): void;
-  /** ` where …`, or nothing. */
-  text(): string;
-}
-
-function conditions(): Conditions {
-  const parameters: Record<string, KeyValue> = {};
-  const texts: string[] = [];
-  const placeholder = (value: KeyValue, type: KeyColumn["type"]): string => {
-    const name = `p${Object.keys(parameters).length}`;
-    parameters[name] = value;
-    return type === "string" ? `$${name}` : `cast($${name} as ${SQL_TYPES[type]})`;
-  };
   return {
-    parameters,
-    oneOf: (lists) => {
-      for (const [column, values] of Object.entries(given(lists))) {
-        texts.push(`${quoted(column)} in (${values.map((value) => placeholder(value, "string")).join(", ")})`);
-      }
-    },
-    compare: (column, operator, { type, value }) => {
-      if (value !== undefined) texts.push(`${quoted(column)} ${operator} ${placeholder(value, type)}`);
-    },
-    after: (keys, values) => {
-      const columns = keys.map((column, index) => ({ name: quoted(column.name), value: placeholder(values[index] ?? "", column.type) }));
-      texts.push(afterSql(columns));
-    },
-    text: () => (texts.length === 0 ? "" : ` where ${texts.join(" and ")}`),
+    sql,
+    parameters: { ...where.parameters, row_count: page.limit + 1 },
+    filter,
+    rowsMax: page.limit,
+    isByDay,
   };
 }
 
-/** `a >= x and (a > x or (a = x and (b > y or …)))`: the first part lets the engine skip row groups. */
-function afterSql([first, ...rest]: readonly { readonly name: string; readonly value: string }[]): string {
-  if (first === undefined) return "false";
-  if (rest.length === 0) return `${first.name} > ${first.value}`;
-  return `${first.name} >= ${first.value} and (${first.name} > ${first.value} or (${first.name} = ${first.value} and ${afterSql(rest)}))`;
-}
-
-const SQL_TYPES: Readonly<Record<KeyColumn["type"], string>> = {
-  timestamp: "timestamptz",
-  date: "date",
-  integer: "integer",
-  string: "varchar",
-};
-
-function quoted(name: string): string {
-  return `"${name}"`;
-}
-
-function given(lists: OneOf): OneOf {
-  return Object.fromEntries(Object.entries(lists).filter(([, values]) => values.length > 0));
-}
-
-function ends(from: string | undefined, to: string | undefined): { readonly from?: string; readonly to?: string } {
+function ends(
+  from: string | undefined,
+  to: string | undefined,
+): { readonly from?: string; readonly to?: string } {
   return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
 }

@@ -19,7 +19,10 @@ export interface QueryGateOptions {
 }
 
 /** Runs a query when there is a place for it, with the time that is left, in ms. @throws QUERY_TIMEOUT */
-export type QueryGate = <Result>(query: (timeoutMs: number) => Promise<Result>, signal?: AbortSignal) => Promise<Result>;
+export type QueryGate = <Result>(
+  query: (timeoutMs: number) => Promise<Result>,
+  signal?: AbortSignal,
+) => Promise<Result>;
 
 /** Makes a gate. */
 export function queryGate(options: QueryGateOptions): QueryGate {
@@ -43,7 +46,11 @@ interface GateState {
   readonly waiting: (() => void)[];
 }
 
-async function takePlace(state: GateState, options: QueryGateOptions, signal: AbortSignal | undefined): Promise<void> {
+async function takePlace(
+  state: GateState,
+  options: QueryGateOptions,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   if (state.running < options.atOnceMax) {
     state.running += 1;
     return;

@@ -32,7 +32,10 @@ export interface ParameterProblem {
 const SHOWN_LENGTH_MAX = 60;
 
 /** Reads all parameters. @throws PARAMETER_INVALID with every problem, one that is not in the specification included */
-export function readParameters<Spec extends ParameterSpec>(spec: Spec, query: Readonly<Record<string, unknown>>): ValuesOf<Spec> {
+export function readParameters<Spec extends ParameterSpec>(
+  spec: Spec,
+  query: Readonly<Record<string, unknown>>,
+): ValuesOf<Spec> {
   const names = Object.keys(spec);
   const problems = Object.keys(query)
     .filter((name) => !names.includes(name))
@@ -56,7 +59,9 @@ export function parametersInvalid(problems: readonly ParameterProblem[]): Atrium
 
 /** The specification as the schema of a query string. */
 export function schemaOf(spec: ParameterSpec): TObject {
-  const properties = Object.entries(spec).map(([name, { schema, isRequired }]) => [name, isRequired ? schema : Type.Optional(schema)] as const);
+  const properties = Object.entries(spec).map(
+    ([name, { schema, isRequired }]) => [name, isRequired ? schema : Type.Optional(schema)] as const,
+  );
   return Type.Object(Object.fromEntries(properties), { additionalProperties: false });
 }
 
@@ -71,7 +76,7 @@ function shortened(text: string): string {
 
 function textsOf(value: unknown): readonly string[] {
   if (value === undefined) return [];
-  return Array.isArray(value) ? value.map(String) : [String(value)];
+  return [value].flat().map(String);
 }
 
 function unknownMessage(name: string, names: readonly string[]): string {

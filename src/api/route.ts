@@ -1,9 +1,9 @@
 // What a path is: its parameters, documents and answer, without the server around it.
 
 import { Type, type TSchema } from "typebox";
-import type { TableReader } from "./table-reader.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
 import { readParameters, schemaOf, type ParameterSpec, type ValuesOf } from "./query-string.ts";
+import type { TableReader } from "./table-reader.ts";
 
 /** What the paths work with. */
 export interface Api {
@@ -106,9 +106,14 @@ const PROBLEM_DESCRIPTIONS: Readonly<Record<number, string>> = {
   503: "The server is busy or not ready: try again later.",
 };
 
-function documentOf<Spec extends ParameterSpec>(route: Route<Spec>, hasKeys: boolean): Readonly<Record<string, unknown>> {
+function documentOf<Spec extends ParameterSpec>(
+  route: Route<Spec>,
+  hasKeys: boolean,
+): Readonly<Record<string, unknown>> {
   const needsKey = hasKeys && route.isOpen !== true;
-  const statuses = [...new Set([...route.problems, 400, 405, 500, ...(needsKey ? [401] : [])])].toSorted((a, b) => a - b);
+  const statuses = [...new Set([...route.problems, 400, 405, 500, ...(needsKey ? [401] : [])])].toSorted(
+    (a, b) => a - b,
+  );
   const { headers } = route;
   return {
     operationId: route.operationId,
@@ -119,8 +124,14 @@ function documentOf<Spec extends ParameterSpec>(route: Route<Spec>, hasKeys: boo
     ...(route.pathParameters === undefined ? {} : { params: Type.Object(route.pathParameters) }),
     security: needsKey ? [{ bearer: [] }, { apiKey: [] }] : [],
     response: {
-      200: { description: "The answer.", content: contentOf(route.content), ...(headers === undefined ? {} : { headers: headersOf(headers) }) },
-      ...(headers !== undefined && "etag" in headers ? { 304: { description: "What the client has is still the answer.", type: "null" } } : {}),
+      200: {
+        description: "The answer.",
+        content: contentOf(route.content),
+        ...(headers === undefined ? {} : { headers: headersOf(headers) }),
+      },
+      ...(headers !== undefined && "etag" in headers
+        ? { 304: { description: "What the client has is still the answer.", type: "null" } }
+        : {}),
       ...Object.fromEntries(statuses.map((status) => [status, problemResponse(status)])),
     },
   };
@@ -128,12 +139,17 @@ function documentOf<Spec extends ParameterSpec>(route: Route<Spec>, hasKeys: boo
 
 function contentOf(content: Readonly<Record<string, Content>>): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
-    Object.entries(content).map(([type, { schema, example }]) => [type, { schema, ...(example === undefined ? {} : { example }) }]),
+    Object.entries(content).map(([type, { schema, example }]) => [
+      type,
+      { schema, ...(example === undefined ? {} : { example }) },
+    ]),
   );
 }
 
 function headersOf(headers: Readonly<Record<string, string>>): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(headers).map(([name, description]) => [name, Type.String({ description })]));
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, description]) => [name, Type.String({ description })]),
+  );
 }
 
 function problemResponse(status: number): Readonly<Record<string, unknown>> {

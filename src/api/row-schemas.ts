@@ -17,8 +17,20 @@ const JSON_TYPES: Readonly<Record<ColumnType, { readonly type: string; readonly 
 
 /** Columns that never hold null: those that name a row, and counts. */
 const NEVER_NULL: ReadonlySet<string> = new Set([
-  "room", "sensor_type", "sensor_id", "ts_unix", "ts_utc", "event_date", "hour_utc", "unit", "is_valid", "quality_flag",
-  "nb_readings", "nb_valid", "nb_invalid", "revision",
+  "room",
+  "sensor_type",
+  "sensor_id",
+  "ts_unix",
+  "ts_utc",
+  "event_date",
+  "hour_utc",
+  "unit",
+  "is_valid",
+  "quality_flag",
+  "nb_readings",
+  "nb_valid",
+  "nb_invalid",
+  "revision",
 ]);
 
 /** Names of a table's columns, without those that are left out. */
@@ -27,7 +39,14 @@ export function columnNames(table: TableName, leftOut: readonly string[] = []): 
 }
 
 /** A row of a table as a schema of its own in the documents. */
-export function rowSchema(name: string, source: { readonly table: TableName; readonly columns: readonly string[]; readonly extra?: Readonly<Record<string, TSchema>> }): TObject {
+export function rowSchema(
+  name: string,
+  source: {
+    readonly table: TableName;
+    readonly columns: readonly string[];
+    readonly extra?: Readonly<Record<string, TSchema>>;
+  },
+): TObject {
   const columns = columnsOf(source.table, []).filter((column) => source.columns.includes(column.name));
   const properties = columns.map((column) => [column.name, columnSchema(column)] as const);
   return Type.Object({ ...Object.fromEntries(properties), ...source.extra }, { $id: name, title: name });

@@ -14,7 +14,12 @@ import type { Api, Call, SealedRoute } from "./route.ts";
 import { roomRoute, roomsRoute, sensorsRoute, sensorTypesRoute } from "./routes/building.ts";
 import { dailyRoute, hourlyRoute } from "./routes/kpis.ts";
 import { liveRoute, readyRoute, tablesRoute } from "./routes/operation.ts";
-import { healthRoute, silverReadingsRoute, silverRoomsRoute, silverSensorTypesRoute } from "./routes/original.ts";
+import {
+  healthRoute,
+  silverReadingsRoute,
+  silverRoomsRoute,
+  silverSensorTypesRoute,
+} from "./routes/original.ts";
 import { readingsRoute } from "./routes/readings.ts";
 import type { TableReader } from "./table-reader.ts";
 
@@ -57,7 +62,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     routerOptions: { maxParamLength: HEADER_BYTES_MAX },
     frameworkErrors: (error, request, reply) => answerUnreadable(error, request, reply),
     clientErrorHandler: (error, socket) => {
-      if (socket.writable && error.code !== "ECONNRESET") socket.end(rawAnswer(error, newId({ headers: {} })));
+      const canAnswer = socket.writable && error.code !== "ECONNRESET";
+      if (canAnswer) socket.end(rawAnswer(error, newId({ headers: {} })));
       else socket.destroy();
     },
   });
@@ -76,7 +82,10 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
  * Opens the server's port; returns its address as `http://127.0.0.1:8000`. Port 0 is any free one.
  * @throws PORT_IN_USE, CONFIG_INVALID
  */
-export async function listen(server: FastifyInstance, { host, port }: { readonly host: string; readonly port: number }): Promise<string> {
+export async function listen(
+  server: FastifyInstance,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<string> {
   try {
     return await server.listen({ host, port });
   } catch (error) {
@@ -87,10 +96,18 @@ export async function listen(server: FastifyInstance, { host, port }: { readonly
 async function addPaths(server: FastifyInstance, options: ServerOptions): Promise<void> {
   const { tables, clock, logger, version, queryTimeoutMs, apiKeys } = options;
   const hasKeys = apiKeys.length > 0;
-  const gate = queryGate({ atOnceMax: QUERIES_AT_ONCE_MAX, waitingMax: QUERIES_WAITING_MAX, timeoutMs: queryTimeoutMs, clock });
-  const routes = routesOf({ tables: gated(tables, gate), queryTimeoutMs, version }, logger).map((seal) => seal(hasKeys));
+  const gate = queryGate({
+    atOnceMax: QUERIES_AT_ONCE_MAX,
+    waitingMax: QUERIES_WAITING_MAX,
+    timeoutMs: queryTimeoutMs,
+    clock,
+  });
+  const routes = routesOf({ tables: gated(tables, gate), queryTimeoutMs, version }, logger).map((seal) =>
+    seal(hasKeys),
+  );
   const openPaths = new Set(routes.filter((route) => route.isOpen).map((route) => route.url));
-  const isOpenPath = (url: string): boolean => openPaths.has(url) || url === "/" || url === "/openapi.json" || /^\/docs(\/|$)/.test(url);
+  const isOpenPath = (url: string): boolean =>
+    openPaths.has(url) || url === "/" || url === "/openapi.json" || /^\/docs(\/|$)/.test(url);
   addConduct(server, { logger, clock, apiKeys, isOpenPath });
   await addDocuments(server, { version, hasKeys });
   for (const route of routes) addRoute(server, route);
@@ -98,10 +115,20 @@ async function addPaths(server: FastifyInstance, options: ServerOptions): Promis
 
 function routesOf(api: Api, logger: Logger): readonly ((hasKeys: boolean) => SealedRoute)[] {
   return [
-    roomsRoute(api), roomRoute(api), sensorsRoute(api), sensorTypesRoute(api),
-    readingsRoute(api), hourlyRoute(api), dailyRoute(api),
-    tablesRoute(api), liveRoute(api), readyRoute(api, logger),
-    healthRoute(api), silverRoomsRoute(api), silverSensorTypesRoute(api), silverReadingsRoute(api),
+    roomsRoute(api),
+    roomRoute(api),
+    sensorsRoute(api),
+    sensorTypesRoute(api),
+    readingsRoute(api),
+    hourlyRoute(api),
+    dailyRoute(api),
+    tablesRoute(api),
+    liveRoute(api),
+    readyRoute(api, logger),
+    healthRoute(api),
+    silverRoomsRoute(api),
+    silverSensorTypesRoute(api),
+    silverReadingsRoute(api),
   ];
 }
 
@@ -122,7 +149,9 @@ function callOf(request: FastifyRequest, reply: FastifyReply): Call {
   return {
     url: request.url,
     query: recordOf(request.query),
-    path: Object.fromEntries(Object.entries(recordOf(request.params)).map(([name, value]) => [name, String(value)])),
+    path: Object.fromEntries(
+      Object.entries(recordOf(request.params)).map(([name, value]) => [name, String(value)]),
+    ),
     accept: request.headers.accept,
     ifNoneMatch: request.headers["if-none-match"],
     signal: gone.signal,
@@ -141,7 +170,8 @@ function gated(tables: TableReader, gate: QueryGate): TableReader {
       const view = await tables.open(table);
       return {
         ...view,
-        query: async (query, { signal }) => gate(async (timeoutMs) => view.query(query, { timeoutMs, ...(signal && { signal }) }), signal),
+        query: async (query, { signal }) =>
+          gate(async (timeoutMs) => view.query(query, { timeoutMs, ...(signal && { signal }) }), signal),
       };
     },
   };
@@ -168,13 +198,25 @@ function endWithin(server: FastifyInstance, clock: Clock): void {
 function listenError(error: unknown, address: string): AtriumError {
   const code = systemCode(error);
   if (code === "EADDRINUSE") {
-    return new AtriumError("PORT_IN_USE", `${address} is taken by another process: set API_PORT to another port (0 for any free one), or stop that process.`, { cause: error });
+    return new AtriumError(
+      "PORT_IN_USE",
+      `${address} is taken by another process: set API_PORT to another port (0 for any free one), or stop that process.`,
+      { cause: error },
+    );
   }
   if (code === "EACCES") {
-    return new AtriumError("PORT_IN_USE", `${address} may not be opened by this user: set API_PORT to a port from 1024 on.`, { cause: error });
+    return new AtriumError(
+      "PORT_IN_USE",
+      `${address} may not be opened by this user: set API_PORT to a port from 1024 on.`,
+      { cause: error },
+    );
   }
   if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || code === "EAI_AGAIN") {
-    return new AtriumError("CONFIG_INVALID", `${address} is no address of this machine: set API_HOST to one, such as 127.0.0.1.`, { cause: error });
+    return new AtriumError(
+      "CONFIG_INVALID",
+      `${address} is no address of this machine: set API_HOST to one, such as 127.0.0.1.`,
+      { cause: error },
+    );
   }
   return new AtriumError("INTERNAL", `${address} cannot be opened: ${messageOf(error)}`, { cause: error });
 }

@@ -62,7 +62,11 @@ export function tableReader(lake: Lake): TableReader {
   return {
     open: async (table) => viewOf(lake, table, await lake.table(table).snapshot()),
     facts: async () =>
-      Promise.all(TABLE_NAMES.map(async (table) => factsOf(lake, table, { snapshot: await lake.table(table).snapshot(), sizes }))),
+      Promise.all(
+        TABLE_NAMES.map(async (table) =>
+          factsOf(lake, table, { snapshot: await lake.table(table).snapshot(), sizes }),
+        ),
+      ),
     check: async () => {
       await openLake(lake, { create: false });
       await Promise.all(TABLE_NAMES.map(async (table) => lake.table(table).snapshot()));
@@ -104,9 +108,13 @@ async function queryFiles(lake: Lake, asked: Asked, { timeoutMs, signal }: Query
   let columns: Answer["columns"] = [];
   for (const group of groups.length === 0 ? [[]] : groups) {
     const input = await tableInput(lake, table, { snapshot, files: group });
+    if (signal?.aborted) throw clientGone(table);
     const leftMs = Math.max(1, endMs - lake.clock.monotonicMs());
     const { sql, parameters } = query;
-    const answer = await lake.engine.query({ sql, parameters, inputs: [input], rowsMax: query.rowsMax + 1, timeoutMs: leftMs }, signal);
+    const answer = await lake.engine.query(
+      { sql, parameters, inputs: [input], rowsMax: query.rowsMax + 1, timeoutMs: leftMs },
+      signal,
+    );
     columns = answer.columns;
     for (const row of answer.rows) rows.push(row);
     if (rows.length > query.rowsMax) break;
@@ -152,6 +160,10 @@ function boundOf(file: AddFile, column: string): Instant | undefined {
   return typeof max === "string" ? parseInstant(max) : undefined;
 }
 
+function clientGone(table: TableName): AtriumError {
+  return new AtriumError("QUERY_TIMEOUT", `A query on ${table} was given up: the client is gone.`);
+}
+
 interface Sizes {
   readonly rows: number;
   readonly bytes: number;
@@ -189,7 +201,9 @@ function asOwnFault(error: unknown, table: TableName): unknown {
     return new AtriumError("ENGINE_FAILED", `A query on ${table} failed: ${error.message}`, { cause: error });
   }
   if (isAtriumError(error, "NOT_FOUND")) {
-    return new AtriumError("TABLE_CORRUPT", `A data file of ${table} is missing: ${error.message}`, { cause: error });
+    return new AtriumError("TABLE_CORRUPT", `A data file of ${table} is missing: ${error.message}`, {
+      cause: error,
+    });
   }
   return error;
 }

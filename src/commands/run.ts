@@ -34,7 +34,7 @@ export const runCommand = defineCommand({
       ...stageOptions(context, lake),
       signal: context.signal,
       ingest: ingestOptions(context, lake, log),
-      replay: async (signal) => replayFiles(context, { assembly, log, pace: { mode: "max" }, restart: context.flags.restart, signal }),
+      replay: async (boundedLog, signal) => replayFiles(context, { assembly, log: boundedLog, pace: { mode: "max" }, restart: context.flags.restart, signal }),
     });
     const seconds = (context.clock.monotonicMs() - startMs) / 1000;
     const report = reportOf(summary, { tables: await tableRows(lake), seconds });

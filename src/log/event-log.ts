@@ -84,7 +84,10 @@ export interface EventLog extends AsyncDisposable {
   /** Number of partitions by topic, for the topics that exist. */
   partitions(): Promise<ReadonlyMap<string, number>>;
 
-  /** Appends the batches and, in the same step, the producer's progress notes (those named; others stay). */
+  /**
+   * Appends the batches and, in the same step, the producer's progress notes (those named; others stay). The arrays of
+   * a batch belong to the caller again once it resolves: an adapter that keeps them copies them.
+   */
   append(
     batches: readonly OutgoingBatch[],
     progress?: { readonly producer: string; readonly notes: Progress },

@@ -172,8 +172,7 @@ async function mergeAll(run: Run): Promise<boolean> {
         break;
       case "full":
         await sender.send();
-        // A log in this process may never wait: give the other stages and the signal their turn.
-        await eventLoopTurn();
+        await othersTurn();
         break;
       case "early":
         await waitForNext(run);
@@ -194,10 +193,16 @@ async function waitForNext(run: Run): Promise<void> {
   if (merge.nextDueMs >= sendAtMs) {
     await sender.send();
     await sender.drain();
+    await othersTurn();
     return;
   }
   const waitMs = merge.nextDueMs - clock.monotonicMs();
   if (waitMs > 0) await clock.sleep(Math.min(waitMs, SLEEP_MS_MAX, progressEveryMs(run)), signal);
+}
+
+/** A log in this process may never really wait: lets the other stages and the signal have their turn. */
+async function othersTurn(): Promise<void> {
+  await eventLoopTurn();
 }
 
 function progressEveryMs(run: Run): number {

@@ -4,56 +4,28 @@ import { Type } from "typebox";
 import { GOLD_APP_ID } from "../../lakehouse/gold/gold.ts";
 import { SENSOR_TRAITS, SENSOR_TYPES, type SensorType } from "../../reading/terms.ts";
 import { AtriumError } from "../../support/errors.ts";
-import { etagOf, isMatched } from "../etag.ts";
-import { answerList, cursorOf, LIST_HEADERS, LIST_PROBLEMS, listContent, rowsOf, type Row } from "../list-answer.ts";
+import {
+  answerList,
+  cursorOf,
+  LIST_HEADERS,
+  LIST_PROBLEMS,
+  listContent,
+  rowsOf,
+  type Row,
+} from "../list-answer.ts";
 import * as parameters from "../parameters.ts";
 import { KEYS, roomsQuery, sensorsQuery, type SensorSource } from "../queries.ts";
 import { shown } from "../query-string.ts";
 import { sealRoute, type Api } from "../route.ts";
-import { sensorTypesSchema } from "../row-schemas.ts";
 import type { TableView } from "../table-reader.ts";
-
-/** Schema of a room. */
-export const roomSchema = Type.Object(
-  {
-    room: Type.String({ description: "Room, as its raw folder or message names it." }),
-    first_date: Type.String({ format: "date", description: "UTC day of its first reading." }),
-    last_date: Type.String({ format: "date", description: "UTC day of its newest reading." }),
-    sensor_types: sensorTypesSchema("Sensor types with readings."),
-    nb_readings: Type.Integer({ minimum: 0, description: "Readings, those that are not valid included." }),
-  },
-  { $id: "Room", title: "Room" },
-);
-
-/** Schema of a sensor. */
-export const sensorSchema = Type.Object(
-  {
-    sensor_id: Type.String({ description: "room-sensor_type." }),
-    room: Type.String(),
-    sensor_type: Type.Enum([...SENSOR_TYPES]),
-    unit: Type.String({ description: "Unit of its values." }),
-  },
-  { $id: "Sensor", title: "Sensor" },
-);
-
-/** Schema of a sensor type. */
-export const sensorTypeSchema = Type.Object(
-  {
-    sensor_type: Type.Enum([...SENSOR_TYPES]),
-    aliases: Type.Array(Type.String(), { description: "Other names that parameters accept." }),
-    unit: Type.String(),
-    min: Type.Number({ description: "Smallest plausible value." }),
-    min_is_plausible: Type.Boolean({ description: "False if min itself is out of range." }),
-    max: Type.Number({ description: "Largest plausible value." }),
-    integer: Type.Boolean({ description: "True if only whole numbers are plausible." }),
-    sample_period_seconds: Type.Number({ description: "Time between two samples of a healthy sensor." }),
-  },
-  { $id: "SensorType", title: "SensorType" },
-);
+import { answerTagged, TAG_HEADERS } from "../tagged-answer.ts";
 
 const ROOM_EXAMPLE: Row = {
-  room: "413", first_date: "2013-08-23", last_date: "2013-08-31",
-  sensor_types: ["co2", "humidity", "luminosity", "pir", "temperature"], nb_readings: 561_204,
+  room: "413",
+  first_date: "2013-08-23",
+  last_date: "2013-08-31",
+  sensor_types: ["co2", "humidity", "luminosity", "pir", "temperature"],
+  nb_readings: 561_204,
 };
 const SENSOR_EXAMPLE: Row = { sensor_id: "413-co2", room: "413", sensor_type: "co2", unit: "ppm" };
 
@@ -76,7 +48,15 @@ export const roomsRoute = (api: Api) =>
       const { hash, cursor } = cursorOf(call, values, { keys: KEYS.rooms, filters: {} });
       const { view, tags, source } = await sensorSource(api);
       const query = roomsQuery(source, {}, { after: cursor?.key, limit: values.limit });
-      return answerList(api, call, { view, tags, keys: KEYS.rooms, hash, limit: values.limit, query, shape: roomOf });
+      return answerList(api, call, {
+        view,
+        tags,
+        keys: KEYS.rooms,
+        hash,
+        limit: values.limit,
+        query,
+        shape: roomOf,
+      });
     },
   });
 
@@ -91,17 +71,19 @@ export const roomRoute = (api: Api) =>
     parameters: {},
     pathParameters: { room: Type.String({ minLength: 1, description: "Room.", examples: ["413"] }) },
     content: { "application/json": { schema: Type.Ref("Room#"), example: ROOM_EXAMPLE } },
-    headers: { etag: LIST_HEADERS.etag, "atrium-table-version": LIST_HEADERS["atrium-table-version"] },
+    headers: TAG_HEADERS,
     problems: [404, 503],
     handle: async (call) => {
       const { view, tags, source } = await sensorSource(api);
-      const etag = etagOf(tags, [api.version, call.url]);
-      const headers = { etag, "atrium-table-version": String(view.version ?? "none"), "cache-control": "private, no-cache" };
       const wanted = call.path["room"] ?? "";
       const query = roomsQuery(source, { room: [wanted] }, { after: undefined, limit: 1 });
-      const [room] = rowsOf(await view.query(query, { timeoutMs: api.queryTimeoutMs, signal: call.signal }), roomOf);
-      if (room === undefined) throw new AtriumError("NOT_FOUND", `There is no room ${shown(wanted)} with readings: /v1/rooms lists those there are.`);
-      return isMatched(call.ifNoneMatch, etag) ? { status: 304, headers } : { status: 200, headers, body: room };
+      const bounds = { timeoutMs: api.queryTimeoutMs, signal: call.signal };
+      const body = async (): Promise<Row> => {
+        const [room] = rowsOf(await view.query(query, bounds), roomOf);
+        if (room === undefined) throw unknownRoom(wanted);
+        return room;
+      };
+      return answerTagged(api, call, { tags, view, body });
     },
   });
 
@@ -113,7 +95,12 @@ export const sensorsRoute = (api: Api) =>
     tag: "building",
     summary: "Sensors that have readings.",
     description: `Sensors in the order of room and sensor type. ${SOURCE_TEXT}`,
-    parameters: { room: parameters.rooms, sensor_type: parameters.sensorTypes, limit: parameters.limit, cursor: parameters.cursor },
+    parameters: {
+      room: parameters.rooms,
+      sensor_type: parameters.sensorTypes,
+      limit: parameters.limit,
+      cursor: parameters.cursor,
+    },
     content: listContent(Type.Ref("Sensor#"), SENSOR_EXAMPLE, false),
     headers: LIST_HEADERS,
     problems: LIST_PROBLEMS,
@@ -122,7 +109,15 @@ export const sensorsRoute = (api: Api) =>
       const { hash, cursor } = cursorOf(call, values, { keys: KEYS.sensors, filters: oneOf });
       const { view, tags, source } = await sensorSource(api);
       const query = sensorsQuery(source, oneOf, { after: cursor?.key, limit: values.limit });
-      return answerList(api, call, { view, tags, keys: KEYS.sensors, hash, limit: values.limit, query, shape: sensorOf });
+      return answerList(api, call, {
+        view,
+        tags,
+        keys: KEYS.sensors,
+        hash,
+        limit: values.limit,
+        query,
+        shape: withUnit,
+      });
     },
   });
 
@@ -135,16 +130,15 @@ export const sensorTypesRoute = (api: Api) =>
     summary: "Sensor types, their units and plausible ranges.",
     parameters: {},
     content: {
-      "application/json": { schema: Type.Object({ data: Type.Array(Type.Ref("SensorType#")) }), example: { data: [sensorTypeOf("co2")] } },
+      "application/json": {
+        schema: Type.Object({ data: Type.Array(Type.Ref("SensorType#")) }),
+        example: { data: [sensorTypeOf("co2")] },
+      },
     },
-    headers: { etag: LIST_HEADERS.etag },
+    headers: { etag: TAG_HEADERS.etag },
     problems: [],
-    handle: async (call) => {
-      const etag = etagOf([], [api.version, call.url]);
-      const headers = { etag, "cache-control": "private, no-cache" };
-      if (isMatched(call.ifNoneMatch, etag)) return { status: 304, headers };
-      return { status: 200, headers, body: { data: SENSOR_TYPES.map(sensorTypeOf) } };
-    },
+    handle: async (call) =>
+      answerTagged(api, call, { tags: [], body: async () => ({ data: SENSOR_TYPES.map(sensorTypeOf) }) }),
   });
 
 interface ChosenSource {
@@ -159,7 +153,14 @@ async function sensorSource(api: Api): Promise<ChosenSource> {
   const silver = await api.tables.open("silver/readings");
   const isCurrent = silver.version !== undefined && gold.txns.get(GOLD_APP_ID) === BigInt(silver.version);
   const tags = [gold.tag, silver.tag];
-  return isCurrent ? { view: gold, source: "gold/sensor_daily", tags } : { view: silver, source: "silver/readings", tags };
+  return isCurrent
+    ? { view: gold, source: "gold/sensor_daily", tags }
+    : { view: silver, source: "silver/readings", tags };
+}
+
+function unknownRoom(room: string): AtriumError {
+  const message = `There is no room ${shown(room)} with readings: /v1/rooms lists those there are.`;
+  return new AtriumError("NOT_FOUND", message);
 }
 
 function roomOf(row: Row): Row {
@@ -168,17 +169,23 @@ function roomOf(row: Row): Row {
   return { room, first_date, last_date, sensor_types, nb_readings };
 }
 
-function sensorOf({ room = null, sensor_type = null }: Row): Row {
-  const traits = SENSOR_TYPES.find((type) => type === sensor_type);
-  const unit = traits === undefined ? "" : SENSOR_TRAITS[traits].unit;
-  return { sensor_id: `${String(room)}-${String(sensor_type)}`, room, sensor_type, unit };
+function withUnit(row: Row): Row {
+  const type = SENSOR_TYPES.find((known) => known === row["sensor_type"]);
+  return { ...row, unit: type === undefined ? null : SENSOR_TRAITS[type].unit };
 }
 
 function sensorTypeOf(type: SensorType): Row {
-  const { unit, fileName, aliases, min, max, minIsPlausible, integer, samplePeriodSeconds } = SENSOR_TRAITS[type];
+  const { unit, fileName, aliases, min, max, minIsPlausible, integer, samplePeriodSeconds } =
+    SENSOR_TRAITS[type];
   const others = [...new Set([fileName, ...aliases])].filter((name) => name !== type);
   return {
-    sensor_type: type, aliases: others, unit, min, min_is_plausible: minIsPlausible, max, integer,
+    sensor_type: type,
+    aliases: others,
+    unit,
+    min,
+    min_is_plausible: minIsPlausible,
+    max,
+    integer,
     sample_period_seconds: samplePeriodSeconds,
   };
 }

@@ -8,7 +8,11 @@ import { KEYS, kpiQuery } from "../queries.ts";
 import { sealRoute, type Api } from "../route.ts";
 import { columnNames, rowSchema, sensorTypesSchema } from "../row-schemas.ts";
 
-const HOURLY = { relation: "gold_sensor_hourly", columns: columnNames("gold/sensor_hourly"), keys: KEYS.hourly };
+const HOURLY = {
+  relation: "gold_sensor_hourly",
+  columns: columnNames("gold/sensor_hourly"),
+  keys: KEYS.hourly,
+};
 const DAILY = { relation: "gold_room_daily", columns: columnNames("gold/room_daily"), keys: KEYS.daily };
 
 /** Schema of an hour of a sensor. */
@@ -18,23 +22,57 @@ export const hourlySchema = rowSchema("HourlyKpi", { table: "gold/sensor_hourly"
 export const dailySchema = rowSchema("DailyKpi", {
   table: "gold/room_daily",
   columns: DAILY.columns,
-  extra: { missing: sensorTypesSchema("Sensor types without a valid reading on that day: why their columns, and a score that needs them, are null.") },
+  extra: {
+    missing: sensorTypesSchema(
+      "Sensor types without a valid reading on that day: why their columns, and a score that needs them, are null.",
+    ),
+  },
 });
 
 const HOURLY_EXAMPLE: Row = {
-  room: "413", sensor_type: "temperature", event_date: "2013-08-24", hour_utc: 10, nb_readings: 720, nb_valid: 719, nb_invalid: 1,
-  value_min: 22.91, value_max: 23.4, value_avg: 23.12, value_std: 0.11, pct_valid: 0.9986, coverage: 0.9986,
-  quality_flag_hour: "OK", created_at: "2026-01-01T00:00:00Z",
+  room: "413",
+  sensor_type: "temperature",
+  event_date: "2013-08-24",
+  hour_utc: 10,
+  nb_readings: 720,
+  nb_valid: 719,
+  nb_invalid: 1,
+  value_min: 22.91,
+  value_max: 23.4,
+  value_avg: 23.12,
+  value_std: 0.11,
+  pct_valid: 0.9986,
+  coverage: 0.9986,
+  quality_flag_hour: "OK",
+  created_at: "2026-01-01T00:00:00Z",
 };
 
 const DAILY_EXAMPLE: Row = {
-  room: "413", event_date: "2013-08-24", temp_avg: 23.1, temp_min: 22.4, temp_max: 23.9, temp_comfort_ratio: 1,
-  co2_avg: 431.7, co2_max: 702, co2_above_1000_ratio: 0, humidity_avg: 51.2, humidity_in_range_ratio: 1,
-  luminosity_avg: 38.5, luminosity_min: 2, luminosity_max: 240, occupancy_rate: null, data_quality_score: 99.98,
-  comfort_score: 100, coverage: 0.79, revision: 1, created_at: "2026-01-01T00:00:00Z", missing: ["pir"],
+  room: "413",
+  event_date: "2013-08-24",
+  temp_avg: 23.1,
+  temp_min: 22.4,
+  temp_max: 23.9,
+  temp_comfort_ratio: 1,
+  co2_avg: 431.7,
+  co2_max: 702,
+  co2_above_1000_ratio: 0,
+  humidity_avg: 51.2,
+  humidity_in_range_ratio: 1,
+  luminosity_avg: 38.5,
+  luminosity_min: 2,
+  luminosity_max: 240,
+  occupancy_rate: null,
+  data_quality_score: 99.98,
+  comfort_score: 100,
+  coverage: 0.79,
+  revision: 1,
+  created_at: "2026-01-01T00:00:00Z",
+  missing: ["pir"],
 };
 
-const RANGE_TEXT = "Without `from` and `to`: all days. Times and days are UTC. To page, repeat the request with `cursor` set to `next_cursor`.";
+const RANGE_TEXT =
+  "Without `from` and `to`: all days. Times and days are UTC. To page, repeat the request with `cursor` set to `next_cursor`.";
 
 /** GET /v1/kpis/hourly. */
 export const hourlyRoute = (api: Api) =>
@@ -63,7 +101,15 @@ export const hourlyRoute = (api: Api) =>
       const view = await api.tables.open("gold/sensor_hourly");
       const query = kpiQuery(HOURLY, { range, oneOf }, { after: cursor?.key, limit: values.limit });
       const { limit, format } = values;
-      return answerList(api, call, { view, keys: KEYS.hourly, hash, limit, query, csvColumns: HOURLY.columns, format });
+      return answerList(api, call, {
+        view,
+        keys: KEYS.hourly,
+        hash,
+        limit,
+        query,
+        csvColumns: HOURLY.columns,
+        format,
+      });
     },
   });
 
@@ -96,7 +142,16 @@ export const dailyRoute = (api: Api) =>
       const query = kpiQuery(DAILY, { range, oneOf }, { after: cursor?.key, limit: values.limit });
       const { limit, format } = values;
       const csvColumns = [...DAILY.columns, "missing"];
-      return answerList(api, call, { view, keys: KEYS.daily, hash, limit, query, shape: withMissing, csvColumns, format });
+      return answerList(api, call, {
+        view,
+        keys: KEYS.daily,
+        hash,
+        limit,
+        query,
+        shape: withMissing,
+        csvColumns,
+        format,
+      });
     },
   });
 
@@ -110,6 +165,8 @@ const TELLING_COLUMNS: Readonly<Record<SensorType, string>> = {
 };
 
 function withMissing(row: Row): Row {
-  const missing = Object.entries(TELLING_COLUMNS).flatMap(([type, column]) => (row[column] === null ? [type] : []));
+  const missing = Object.entries(TELLING_COLUMNS).flatMap(([type, column]) =>
+    row[column] === null ? [type] : [],
+  );
   return { ...row, missing };
 }

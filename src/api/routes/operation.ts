@@ -4,28 +4,39 @@ import { Type } from "typebox";
 import { TABLE_NAMES } from "../../reading/tables.ts";
 import { ERROR_CATALOGUE, isAtriumError } from "../../support/errors.ts";
 import type { Logger } from "../../support/logger.ts";
-import { etagOf, isMatched } from "../etag.ts";
-import { LIST_HEADERS } from "../list-answer.ts";
 import { ProtocolError } from "../problem.ts";
 import { sealRoute, type Api } from "../route.ts";
 import type { TableFacts } from "../table-reader.ts";
+import { answerTagged, TAG_HEADERS } from "../tagged-answer.ts";
 
 /** Schema of a table. */
 export const tableSchema = Type.Object(
   {
     table: Type.Enum([...TABLE_NAMES], { description: "Its path below the lake." }),
-    version: Type.Unsafe({ type: ["integer", "null"], description: "Newest committed version; null if the table does not exist yet." }),
+    version: Type.Unsafe({
+      type: ["integer", "null"],
+      description: "Newest committed version; null if the table does not exist yet.",
+    }),
     rows: Type.Integer({ minimum: 0 }),
     files: Type.Integer({ minimum: 0, description: "Live data files." }),
     bytes: Type.Integer({ minimum: 0, description: "Bytes of the live data files." }),
     partition_columns: Type.Array(Type.String()),
-    committed_at: Type.Unsafe({ type: ["string", "null"], format: "date-time", description: "Time of the newest commit." }),
+    committed_at: Type.Unsafe({
+      type: ["string", "null"],
+      format: "date-time",
+      description: "Time of the newest commit.",
+    }),
   },
   { $id: "Table", title: "Table" },
 );
 
 const EXAMPLE = {
-  table: "silver/readings", version: 12, rows: 7_865_063, files: 9, bytes: 41_230_112, partition_columns: ["event_date"],
+  table: "silver/readings",
+  version: 12,
+  rows: 7_865_063,
+  files: 9,
+  bytes: 41_230_112,
+  partition_columns: ["event_date"],
   committed_at: "2026-01-01T00:00:00Z",
 };
 
@@ -37,15 +48,18 @@ export const tablesRoute = (api: Api) =>
     tag: "operation",
     summary: "The tables of the lake, with version and size.",
     parameters: {},
-    content: { "application/json": { schema: Type.Object({ data: Type.Array(Type.Ref("Table#")) }), example: { data: [EXAMPLE] } } },
-    headers: { etag: LIST_HEADERS.etag },
+    content: {
+      "application/json": {
+        schema: Type.Object({ data: Type.Array(Type.Ref("Table#")) }),
+        example: { data: [EXAMPLE] },
+      },
+    },
+    headers: { etag: TAG_HEADERS.etag },
     problems: [503],
     handle: async (call) => {
       const facts = await api.tables.facts();
-      const etag = etagOf(facts.map(({ tag }) => tag), [api.version, call.url]);
-      const headers = { etag, "cache-control": "private, no-cache" };
-      if (isMatched(call.ifNoneMatch, etag)) return { status: 304, headers };
-      return { status: 200, headers, body: { data: facts.map(tableOf) } };
+      const tags = facts.map(({ tag }) => tag);
+      return answerTagged(api, call, { tags, body: async () => ({ data: facts.map(tableOf) }) });
     },
   });
 
@@ -89,7 +103,12 @@ export const readyRoute = (api: Api, logger: Logger) =>
 const NOT_STORED = { "cache-control": "no-store" };
 
 function statusContent(status: string): Parameters<typeof sealRoute>[0]["content"] {
-  return { "application/json": { schema: Type.Object({ status: Type.String({ examples: [status] }) }), example: { status } } };
+  return {
+    "application/json": {
+      schema: Type.Object({ status: Type.String({ examples: [status] }) }),
+      example: { status },
+    },
+  };
 }
 
 function tableOf(facts: TableFacts): Readonly<Record<string, unknown>> {
@@ -107,7 +126,11 @@ function tableOf(facts: TableFacts): Readonly<Record<string, unknown>> {
 function notReady(error: unknown): ProtocolError {
   const code = isAtriumError(error) ? error.code : "INTERNAL";
   const message = code === "NOT_FOUND" ? "There is no lake." : ERROR_CATALOGUE[code].meaning;
-  return new ProtocolError("NOT_READY", `The lake cannot be read (${code}): ${message} The server's log has the cause.`, {
-    errors: [{ parameter: "lake", message: `${code}: ${message}` }],
-  });
+  return new ProtocolError(
+    "NOT_READY",
+    `The lake cannot be read (${code}): ${message} The server's log has the cause.`,
+    {
+      errors: [{ parameter: "lake", message: `${code}: ${message}` }],
+    },
+  );
 }

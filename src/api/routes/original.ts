@@ -1,14 +1,15 @@
 // The paths of the original system, with its parameters, for the clients that know them.
 
 import { Type, type TSchema } from "typebox";
-import { SENSOR_TYPES } from "../../reading/terms.ts";
 import type { Answer } from "../../lakehouse/engine.ts";
+import { SENSOR_TYPES } from "../../reading/terms.ts";
 import { endOfDay, startOfDay } from "../instants.ts";
 import { rowsOf } from "../list-answer.ts";
 import * as parameters from "../parameters.ts";
 import { readingsQuery, valuesQuery, type TableQuery } from "../queries.ts";
-import { sealRoute, type Api, type Call, type Content } from "../route.ts";
+import { sealRoute, type Api, type Call, type Content, type Result } from "../route.ts";
 import { columnNames, rowSchema } from "../row-schemas.ts";
+import { answerTagged, TAG_HEADERS } from "../tagged-answer.ts";
 
 const COLUMNS = columnNames("silver/readings");
 const ROOMS_MAX = 100_000;
@@ -25,7 +26,9 @@ export const healthRoute = (_api: Api) =>
     summary: "The process answers.",
     parameters: {},
     isOpen: true,
-    content: { "application/json": { schema: Type.Object({ status: Type.String() }), example: { status: "ok" } } },
+    content: {
+      "application/json": { schema: Type.Object({ status: Type.String() }), example: { status: "ok" } },
+    },
     problems: [],
     handle: async () => ({ status: 200, headers: { "cache-control": "no-store" }, body: { status: "ok" } }),
   });
@@ -39,11 +42,13 @@ export const silverRoomsRoute = (api: Api) =>
     summary: "Rooms with readings on a day, or at all.",
     parameters: { date: parameters.date },
     content: listed("rooms", Type.String(), "413"),
+    headers: TAG_HEADERS,
     problems: [503],
     handle: async (call, { date }) => {
-      const answer = await ask(api, call, valuesQuery("room", { date, oneOf: {} }, ROOMS_MAX));
-      const rooms = answer.rows.map(([room]) => room);
-      return { status: 200, body: { date: date ?? null, count: rooms.length, rooms } };
+      return answer(api, call, {
+        query: valuesQuery("room", { date, oneOf: {} }, ROOMS_MAX),
+        shape: ({ rows }) => ({ date: date ?? null, count: rows.length, rooms: rows.map(([room]) => room) }),
+      });
     },
   });
 
@@ -56,12 +61,18 @@ export const silverSensorTypesRoute = (api: Api) =>
     summary: "Sensor types with readings on a day, in a room, or at all.",
     parameters: { date: parameters.date, room: parameters.room },
     content: listed("sensor_types", Type.Enum([...SENSOR_TYPES]), "co2"),
+    headers: TAG_HEADERS,
     problems: [503],
     handle: async (call, { date, room }) => {
       const oneOf = { room: room === undefined ? [] : [room] };
-      const answer = await ask(api, call, valuesQuery("sensor_type", { date, oneOf }, SENSOR_TYPES.length));
-      const types = answer.rows.map(([type]) => type);
-      return { status: 200, body: { date: date ?? null, count: types.length, sensor_types: types } };
+      return answer(api, call, {
+        query: valuesQuery("sensor_type", { date, oneOf }, SENSOR_TYPES.length),
+        shape: ({ rows }) => ({
+          date: date ?? null,
+          count: rows.length,
+          sensor_types: rows.map(([type]) => type),
+        }),
+      });
     },
   });
 
@@ -81,25 +92,50 @@ export const silverReadingsRoute = (api: Api) =>
     },
     content: {
       "application/json": {
-        schema: Type.Object({ date: Type.String({ format: "date" }), count: Type.Integer(), rows: Type.Array(Type.Ref("SilverRow#")) }),
+        schema: Type.Object({
+          date: Type.String({ format: "date" }),
+          count: Type.Integer(),
+          rows: Type.Array(Type.Ref("SilverRow#")),
+        }),
       },
     },
+    headers: TAG_HEADERS,
     problems: [503],
     handle: async (call, { date, room, sensor_type, limit }) => {
       const range = { from: startOfDay(date), before: endOfDay(date) };
-      const oneOf = { room: room === undefined ? [] : [room], sensor_type: sensor_type === undefined ? [] : [sensor_type] };
-      const rows = rowsOf(await ask(api, call, readingsQuery(COLUMNS, { range, oneOf }, { after: undefined, limit })));
-      return { status: 200, body: { date, count: rows.length, rows } };
+      const oneOf = {
+        room: room === undefined ? [] : [room],
+        sensor_type: sensor_type === undefined ? [] : [sensor_type],
+      };
+      const query = readingsQuery(COLUMNS, { range, oneOf }, { after: undefined, limit });
+      return answer(api, call, {
+        query,
+        shape: (found) => ({ date, count: found.rows.length, rows: rowsOf(found) }),
+      });
     },
   });
 
-async function ask(api: Api, call: Call, query: TableQuery): Promise<Answer> {
+interface Asked {
+  readonly query: TableQuery;
+  readonly shape: (found: Answer) => unknown;
+}
+
+async function answer(api: Api, call: Call, { query, shape }: Asked): Promise<Result> {
   const view = await api.tables.open("silver/readings");
-  return view.query(query, { timeoutMs: api.queryTimeoutMs, signal: call.signal });
+  const bounds = { timeoutMs: api.queryTimeoutMs, signal: call.signal };
+  return answerTagged(api, call, {
+    tags: [view.tag],
+    view,
+    body: async () => shape(await view.query(query, bounds)),
+  });
 }
 
 function listed(name: string, item: TSchema, example: string): Readonly<Record<string, Content>> {
-  const date = Type.Unsafe({ type: ["string", "null"], format: "date", description: "The day that was asked for." });
+  const date = Type.Unsafe({
+    type: ["string", "null"],
+    format: "date",
+    description: "The day that was asked for.",
+  });
   const schema = Type.Object({ date, count: Type.Integer(), [name]: Type.Array(item) });
   return { "application/json": { schema, example: { date: null, count: 1, [name]: [example] } } };
 }

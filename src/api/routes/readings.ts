@@ -19,8 +19,15 @@ const COLUMNS = columnNames("silver/readings", LEFT_OUT);
 export const readingSchema = rowSchema("Reading", { table: "silver/readings", columns: COLUMNS });
 
 const EXAMPLE: Row = {
-  room: "413", sensor_type: "co2", sensor_id: "413-co2", ts_utc: "2013-08-23T23:05:08Z",
-  value_raw: 495, value_clean: 495, unit: "ppm", is_valid: true, quality_flag: "OK",
+  room: "413",
+  sensor_type: "co2",
+  sensor_id: "413-co2",
+  ts_utc: "2013-08-23T23:05:08Z",
+  value_raw: 495,
+  value_clean: 495,
+  unit: "ppm",
+  is_valid: true,
+  quality_flag: "OK",
 };
 
 /** GET /v1/readings. */
@@ -51,7 +58,10 @@ export const readingsRoute = (api: Api) =>
     handle: async (call, values) => {
       const given = parameters.instantRange(values);
       const oneOf = { room: values.room, sensor_type: values.sensor_type, quality_flag: values.quality };
-      const { hash, cursor } = cursorOf(call, values, { keys: KEYS.readings, filters: { ...given, ...oneOf } });
+      const { hash, cursor } = cursorOf(call, values, {
+        keys: KEYS.readings,
+        filters: { ...given, ...oneOf },
+      });
       const view = await api.tables.open("silver/readings");
       const isOpen = given.from === undefined && given.before === undefined;
       const pinnedFrom = isOpen ? (cursor?.pinnedFrom ?? lastDayOf(view)) : undefined;

@@ -59,6 +59,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   let readings = await ensureTable(lake, "bronze/readings");
   let rejected = await ensureTable(lake, "bronze/rejected");
   let positions = nextPositions(readings, await log.ranges(topics));
+  await log.release(positions);
   const sum = { readings: 0, rejected: 0, batches: 0 };
   while (!signal.aborted) {
     const batches = await collect(options, positions);
