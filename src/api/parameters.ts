@@ -7,6 +7,7 @@ import { FORMATS, type Format } from "./negotiation.ts";
 import { count, many, required, single } from "./parameter-kinds.ts";
 import type { DateRange, InstantRange } from "./queries.ts";
 import { parametersInvalid, shown, type Parameter, type Parsed } from "./query-string.ts";
+import { oneOfTexts } from "./row-schemas.ts";
 
 /** Quality flags of silver. */
 export const QUALITY_FLAGS = ["OK", "MISSING", "OUT_OF_RANGE"] as const;
@@ -95,7 +96,7 @@ export const room: Parameter<string | undefined> = single({
 
 /** Sensor types; none is all. */
 export const sensorTypes: Parameter<readonly SensorType[]> = many({
-  item: Type.Enum(SENSOR_NAMES),
+  item: oneOfTexts(SENSOR_NAMES),
   description: "Only these sensor types, by name or alias: repeat the parameter, or separate them by commas.",
   example: ["co2"],
   parse: parseSensorType,
@@ -103,7 +104,7 @@ export const sensorTypes: Parameter<readonly SensorType[]> = many({
 
 /** One sensor type, if any. */
 export const sensorType: Parameter<SensorType | undefined> = single({
-  schema: Type.Enum(SENSOR_NAMES, {
+  schema: oneOfTexts(SENSOR_NAMES, {
     description: "Only this sensor type, by name or alias.",
     examples: ["co2"],
   }),
@@ -112,7 +113,7 @@ export const sensorType: Parameter<SensorType | undefined> = single({
 
 /** Quality flags; none is all. */
 export const quality: Parameter<readonly QualityFlag[]> = many({
-  item: Type.Enum([...QUALITY_FLAGS]),
+  item: oneOfTexts(QUALITY_FLAGS),
   description: "Only readings with these quality flags: repeat the parameter, or separate them by commas.",
   example: ["OK"],
   parse: (text) => oneOf(QUALITY_FLAGS, text.toUpperCase(), text),
@@ -139,7 +140,7 @@ export const cursor: Parameter<string | undefined> = single({
 
 /** Form of the answer. */
 export const format: Parameter<Format | undefined> = single({
-  schema: Type.Enum([...FORMATS], {
+  schema: oneOfTexts(FORMATS, {
     description: "Form of the answer; without it the Accept header decides.",
     examples: ["json", "csv"],
   }),

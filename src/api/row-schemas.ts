@@ -52,9 +52,17 @@ export function rowSchema(
   return Type.Object({ ...Object.fromEntries(properties), ...source.extra }, { $id: name, title: name });
 }
 
+/** Schema of one of some texts. */
+export function oneOfTexts(
+  values: readonly string[],
+  options: Readonly<Record<string, unknown>> = {},
+): TSchema {
+  return Type.Unsafe({ type: "string", enum: values, ...options });
+}
+
 /** Schema of a list of sensor types. */
 export function sensorTypesSchema(description: string): TSchema {
-  return Type.Array(Type.Enum([...SENSOR_TYPES]), { description });
+  return Type.Array(oneOfTexts(SENSOR_TYPES), { description });
 }
 
 function columnsOf(table: TableName, leftOut: readonly string[]): readonly Column[] {

@@ -2,7 +2,7 @@
 
 import { Type } from "typebox";
 import { SENSOR_TYPES } from "../../reading/terms.ts";
-import { sensorTypesSchema } from "../row-schemas.ts";
+import { oneOfTexts, sensorTypesSchema } from "../row-schemas.ts";
 
 /** Schema of a room. */
 export const roomSchema = Type.Object(
@@ -21,7 +21,7 @@ export const sensorSchema = Type.Object(
   {
     sensor_id: Type.String({ description: "room-sensor_type." }),
     room: Type.String(),
-    sensor_type: Type.Enum([...SENSOR_TYPES]),
+    sensor_type: oneOfTexts(SENSOR_TYPES),
     unit: Type.String({ description: "Unit of its values." }),
   },
   { $id: "Sensor", title: "Sensor" },
@@ -30,7 +30,7 @@ export const sensorSchema = Type.Object(
 /** Schema of a sensor type. */
 export const sensorTypeSchema = Type.Object(
   {
-    sensor_type: Type.Enum([...SENSOR_TYPES]),
+    sensor_type: oneOfTexts(SENSOR_TYPES),
     aliases: Type.Array(Type.String(), { description: "Other names that parameters accept." }),
     unit: Type.String(),
     min: Type.Number({ description: "Smallest plausible value." }),

@@ -6,13 +6,14 @@ import { ERROR_CATALOGUE, isAtriumError } from "../../support/errors.ts";
 import type { Logger } from "../../support/logger.ts";
 import { ProtocolError } from "../problem.ts";
 import { sealRoute, type Api } from "../route.ts";
+import { oneOfTexts } from "../row-schemas.ts";
 import type { TableFacts } from "../table-reader.ts";
 import { answerTagged, TAG_HEADERS } from "../tagged-answer.ts";
 
 /** Schema of a table. */
 export const tableSchema = Type.Object(
   {
-    table: Type.Enum([...TABLE_NAMES], { description: "Its path below the lake." }),
+    table: oneOfTexts(TABLE_NAMES, { description: "Its path below the lake." }),
     version: Type.Unsafe({
       type: ["integer", "null"],
       description: "Newest committed version; null if the table does not exist yet.",

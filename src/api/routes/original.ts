@@ -8,7 +8,7 @@ import { rowsOf } from "../list-answer.ts";
 import * as parameters from "../parameters.ts";
 import { readingsQuery, valuesQuery, type TableQuery } from "../queries.ts";
 import { sealRoute, type Api, type Call, type Content, type Result } from "../route.ts";
-import { columnNames, rowSchema } from "../row-schemas.ts";
+import { columnNames, oneOfTexts, rowSchema } from "../row-schemas.ts";
 import { answerTagged, TAG_HEADERS } from "../tagged-answer.ts";
 
 const COLUMNS = columnNames("silver/readings");
@@ -60,7 +60,7 @@ export const silverSensorTypesRoute = (api: Api) =>
     tag: "original",
     summary: "Sensor types with readings on a day, in a room, or at all.",
     parameters: { date: parameters.date, room: parameters.room },
-    content: listed("sensor_types", Type.Enum([...SENSOR_TYPES]), "co2"),
+    content: listed("sensor_types", oneOfTexts(SENSOR_TYPES), "co2"),
     headers: TAG_HEADERS,
     problems: [503],
     handle: async (call, { date, room }) => {

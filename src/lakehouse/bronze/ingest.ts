@@ -52,96 +52,118 @@ export interface IngestSummary {
 
 /** How long one read waits for messages before it looks at signal and age again, ms. */
 const READ_WAIT_MS = 200;
+/** Records of one read: each is decoded in one go, and others want their turn between two. */
+const READ_RECORDS_MAX = 100_000;
+/** Rejected messages are kept as objects until they are committed: a batch with so many is full. */
+const REJECTED_MAX = 50_000;
+
+/** Where ingestion stands between two batches. */
+interface State {
+  readonly positions: readonly Position[];
+  readonly readings: Snapshot;
+  readonly rejected: Snapshot;
+}
+
+/** A batch on its way: decoded, not committed. */
+interface Batch {
+  readonly staged: StagedReadings;
+  readonly rejected: RejectedMessage[];
+  /** Behind its messages, for the partitions that they came from. */
+  readonly after: readonly Position[];
+}
 
 /** Ingests until the log is complete and empty, or the signal aborts. @throws COMMIT_OVERTAKEN, LOG_OFFSET_LOST */
 export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const { lake, log, topics, signal } = options;
-  let readings = await ensureTable(lake, "bronze/readings");
-  let rejected = await ensureTable(lake, "bronze/rejected");
-  let positions = nextPositions(readings, await log.ranges(topics));
-  await log.release(positions);
+  const readings = await ensureTable(lake, "bronze/readings");
+  const rejected = await ensureTable(lake, "bronze/rejected");
+  let state: State = { positions: nextPositions(readings, await log.ranges(topics)), readings, rejected };
+  await log.release(state.positions);
+  const staged = new StagedReadings(Math.min(options.batchRowsMax, READ_RECORDS_MAX));
   const sum = { readings: 0, rejected: 0, batches: 0 };
   while (!signal.aborted) {
-    const batches = await collect(options, positions);
-    if (batches.length === 0) {
-      if (signal.aborted || options.isComplete()) break;
-      continue;
-    }
-    const done = await commitBatch(options, { batches, positions, readings, rejected });
-    ({ readings, rejected, positions } = done);
-    await log.release(positions);
-    sum.readings += done.count.readings;
-    sum.rejected += done.count.rejected;
-    sum.batches += 1;
-    options.onCommit?.({ ...done.count, version: readings.version });
+    const wasComplete = options.isComplete();
+    const batch = await collect(options, { from: state.positions, staged });
+    if (signal.aborted) break;
+    if (batch.after.length > 0) {
+      state = await commitBatch(options, { state, batch, sum });
+      await log.release(state.positions);
+    } else if (wasComplete) break;
   }
   return sum;
 }
 
-/** Reads until the batch is full or old enough, or the log is complete; what is read when the signal aborts is dropped. */
-async function collect(options: IngestOptions, from: readonly Position[]): Promise<readonly RecordBatch[]> {
+/** Reads and decodes until the batch is full or old enough, or the log has no more; the batch may be empty. */
+async function collect(
+  options: IngestOptions,
+  { from, staged }: { readonly from: readonly Position[]; readonly staged: StagedReadings },
+): Promise<Batch> {
   const { lake, log, signal, batchRowsMax, batchAgeMsMax } = options;
-  const batches: RecordBatch[] = [];
-  let count = 0;
+  const rejected: RejectedMessage[] = [];
   let positions = from;
   let startMs = lake.clock.monotonicMs();
-  while (count < batchRowsMax && !signal.aborted) {
+  let count = 0;
+  staged.clear();
+  while (count < batchRowsMax && rejected.length < REJECTED_MAX && !signal.aborted) {
     const wasComplete = options.isComplete();
-    const waitMs = wasComplete ? 0 : READ_WAIT_MS;
-    const read = await log.read(positions, { recordsMax: batchRowsMax - count, waitMs }, signal);
-    if (read.length === 0 && (wasComplete || batches.length === 0)) break;
-    if (batches.length === 0) startMs = lake.clock.monotonicMs();
-    batches.push(...read);
+    const recordsMax = Math.min(READ_RECORDS_MAX, batchRowsMax - count);
+    const read = await log.read(positions, { recordsMax, waitMs: wasComplete ? 0 : READ_WAIT_MS }, signal);
+    if (read.length === 0 && (wasComplete || count === 0)) break;
+    if (count === 0) startMs = lake.clock.monotonicMs();
+    decodeAll(read, { positions, staged, rejected });
     for (const batch of read) count += batch.records.count;
     positions = advance(positions, positionsAfter(read));
     if (lake.clock.monotonicMs() - startMs >= batchAgeMsMax) break;
   }
-  return signal.aborted ? [] : batches;
+  return { staged, rejected, after: positions.filter((position, index) => position !== from[index]) };
+}
+
+interface Decoding {
+  readonly positions: readonly Position[];
+  readonly staged: StagedReadings;
+  readonly rejected: RejectedMessage[];
+}
+
+function decodeAll(batches: readonly RecordBatch[], { positions, staged, rejected }: Decoding): void {
+  const from = new Map(positions.map((position) => [ingestAppId(position.topic, position.partition), position.offset]));
+  for (const batch of batches) {
+    const fromOffset = from.get(ingestAppId(batch.topic, batch.partition)) ?? 0n;
+    decodeBatch(batch, fromOffset, { staged, rejected });
+  }
 }
 
 interface Step {
-  readonly batches: readonly RecordBatch[];
-  readonly positions: readonly Position[];
-  readonly readings: Snapshot;
-  readonly rejected: Snapshot;
+  readonly state: State;
+  readonly batch: Batch;
+  readonly sum: { readings: number; rejected: number; batches: number };
 }
 
-interface StepDone {
-  readonly positions: readonly Position[];
-  readonly readings: Snapshot;
-  readonly rejected: Snapshot;
-  readonly count: { readonly readings: number; readonly rejected: number };
-}
-
-async function commitBatch({ lake }: IngestOptions, step: Step): Promise<StepDone> {
-  const { staged, messages } = decodeAll(step);
-  const after = positionsAfter(step.batches);
+async function commitBatch(options: IngestOptions, { state, batch, sum }: Step): Promise<State> {
+  const { lake } = options;
+  const { staged, after } = batch;
   const txns = txnsOf(after);
   const madeAt = batchInput(lake.clock.nowMs());
   const inputs = [...staged.inputs(), madeAt];
   const written = staged.count === 0 ? [] : await writeFiles(lake, "bronze/readings", { sql: BRONZE_READINGS_SQL, inputs });
   const adds = staged.hasDistinctKeys ? written.map(markDistinct) : written;
-  let { rejected } = step;
-  if (messages.length > 0) {
+  const fresh = batch.rejected.filter((message) => !isHeld(state.rejected, message));
+  let { rejected } = state;
+  if (fresh.length > 0) {
     const sql = BRONZE_REJECTED_SQL;
-    const rejectedAdds = await writeFiles(lake, "bronze/rejected", { sql, inputs: [rejectedInput(messages), madeAt] });
+    const rejectedAdds = await writeFiles(lake, "bronze/rejected", { sql, inputs: [rejectedInput(fresh), madeAt] });
     rejected = await append(lake, "bronze/rejected", { base: rejected, adds: rejectedAdds, txns });
   }
-  const readings = await append(lake, "bronze/readings", { base: step.readings, adds, txns });
-  const count = { readings: staged.count, rejected: messages.length };
-  return { positions: advance(step.positions, after), readings, rejected, count };
+  const readings = await append(lake, "bronze/readings", { base: state.readings, adds, txns });
+  sum.readings += staged.count;
+  sum.rejected += fresh.length;
+  sum.batches += 1;
+  options.onCommit?.({ readings: staged.count, rejected: fresh.length, version: readings.version });
+  return { positions: advance(state.positions, after), readings, rejected };
 }
 
-function decodeAll(step: Step): { readonly staged: StagedReadings; readonly messages: readonly RejectedMessage[] } {
-  const from = new Map(step.positions.map((position) => [ingestAppId(position.topic, position.partition), position.offset]));
-  const staged = new StagedReadings(step.batches.reduce((sum, batch) => sum + batch.records.count, 0));
-  const decoded: RejectedMessage[] = [];
-  for (const batch of step.batches) {
-    const fromOffset = from.get(ingestAppId(batch.topic, batch.partition)) ?? 0n;
-    decodeBatch(batch, fromOffset, { staged, rejected: decoded });
-  }
-  const held = (message: RejectedMessage): bigint => step.rejected.txns.get(ingestAppId(message.topic, message.partition)) ?? -1n;
-  return { staged, messages: decoded.filter((message) => message.offset > held(message)) };
+/** True if an earlier try at this batch got as far as to commit the message. */
+function isHeld(rejected: Snapshot, { topic, partition, offset }: RejectedMessage): boolean {
+  return offset <= (rejected.txns.get(ingestAppId(topic, partition)) ?? -1n);
 }
 
 async function append(

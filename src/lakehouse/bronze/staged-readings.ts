@@ -45,7 +45,7 @@ export interface RowOrigin {
   readonly logTimeMs: number;
 }
 
-/** Columns of readings, with rooms, types and partitions as codes into small lists. Rows are added, never changed. */
+/** Columns of readings, with rooms, types and partitions as codes into small lists. Rows are added, or all taken out. */
 export class StagedReadings {
   #capacity: number;
   #count = 0;
@@ -82,6 +82,14 @@ export class StagedReadings {
   /** True if the event times of every sensor rise from row to row, so that no two rows can have one key. */
   get hasDistinctKeys(): boolean {
     return this.#hasDistinctKeys;
+  }
+
+  /** Takes all rows out; the memory is used again, so what `inputs` gave before must not be in use any more. */
+  clear(): void {
+    this.#count = 0;
+    this.#attributes.length = 0;
+    this.#hasDistinctKeys = true;
+    this.#latestUs.fill(-1);
   }
 
   /** The code of a room and type, for `add`. */
