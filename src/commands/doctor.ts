@@ -67,7 +67,7 @@ async function examineLake(context: CommandContext, assembly: Assembly): Promise
     { state: "ok", what: "lake", found: lake.store.url },
     await examine("engine", async () => {
       const { rows } = await lake.engine.query({ sql: "select version()", inputs: [], rowsMax: 1, timeoutMs: 10_000 });
-      return `DuckDB ${String(rows[0]?.[0])}`;
+      return `DuckDB ${JSON.stringify(rows[0]?.[0])}`;
     }),
     ...(await Promise.all(TABLE_NAMES.map(async (name) => examine(name, async () => describeTable(lake, name))))),
     await examine("log", async () => describeLog(context, assembly, lake)),

@@ -145,12 +145,12 @@ function topicNames(topics: CommandContext["config"]["log"]["topics"]): readonly
 }
 
 /** The first malformed lines are named in the log; of the others it keeps the count. */
-function malformedReporter({ warn }: Logger): (line: MalformedLine) => void {
+function malformedReporter(logger: Logger): (line: MalformedLine) => void {
   let count = 0;
   return ({ file, line, text }) => {
     count += 1;
-    if (count <= MALFORMED_NAMED_MAX) warn("no reading: the line goes to bronze/rejected as it is", { file, line, text });
-    if (count === MALFORMED_NAMED_MAX) warn("further lines of this kind are only counted");
+    if (count <= MALFORMED_NAMED_MAX) logger.warn("no reading: the line goes to bronze/rejected as it is", { file, line, text });
+    if (count === MALFORMED_NAMED_MAX) logger.warn("further lines of this kind are only counted");
   };
 }
 

@@ -10,6 +10,7 @@ export function withBoundedLead(log: EventLog, recordsMax: number, signal: Abort
   let lead = 0;
   let released: ReadonlyMap<string, bigint> | undefined;
   let waiting: (() => void)[] = [];
+  const isAhead = (): boolean => lead > recordsMax && !signal.aborted;
   const wake = (): void => {
     for (const go of waiting) go();
     waiting = [];
@@ -22,7 +23,7 @@ export function withBoundedLead(log: EventLog, recordsMax: number, signal: Abort
     read: async (from, limits, readSignal) => log.read(from, limits, readSignal),
     ranges: async (topics) => log.ranges(topics),
     append: async (batches, progress) => {
-      while (lead > recordsMax && !signal.aborted) await new Promise<void>((go) => waiting.push(go));
+      while (isAhead()) await new Promise<void>((go) => waiting.push(go));
       await log.append(batches, progress);
       for (const { records } of batches) lead += records.count;
     },
@@ -31,7 +32,7 @@ export function withBoundedLead(log: EventLog, recordsMax: number, signal: Abort
       // The first positions only say where the reader begins.
       if (released !== undefined) lead -= advanced(released, positions);
       released = new Map(positions.map((position) => [placeOf(position), position.offset]));
-      if (lead <= recordsMax) wake();
+      if (!isAhead()) wake();
     },
     [Symbol.asyncDispose]: async () => log[Symbol.asyncDispose](),
   };

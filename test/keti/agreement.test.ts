@@ -41,7 +41,7 @@ after(async () => {
 });
 
 async function lakeRows(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
-  return JSON.parse(await done(["sql", "--lake", lake, "--json", sql]));
+  return JSON.parse(await done(["sql", "--lake", lake, "--json", sql])) as Readonly<Record<string, unknown>>[];
 }
 
 async function rawRows(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]> {

@@ -187,7 +187,7 @@ function engineError(error: unknown, what: string): AtriumError {
   if (what === "query" && USER_FAULTS.test(message)) {
     return new AtriumError("QUERY_INVALID", message.replaceAll(/\s*\n\s*/g, " ").trim(), { cause: error });
   }
-  if (/^Out of Memory Error/.test(message)) {
+  if (message.startsWith("Out of Memory Error")) {
     return new AtriumError("ENGINE_FAILED", `The ${what} needs more memory than ENGINE_MEMORY_MB allows: raise it, or lower BATCH_ROWS.`, { cause: error });
   }
   return new AtriumError("ENGINE_FAILED", `The ${what} failed in DuckDB: ${message.split("\n")[0] ?? message}`, { cause: error });

@@ -118,7 +118,7 @@ async function appendRows(connection: DuckDBConnection, input: RowsInput): Promi
   for (let start = 0; start < input.rowCount; start += CHUNK_ROWS_MAX) {
     chunk.reset();
     chunk.rowCount = Math.min(CHUNK_ROWS_MAX, input.rowCount - start);
-    input.columns.forEach((_, index) => fillVector(chunk, index, { input, start }));
+    for (const index of input.columns.keys()) fillVector(chunk, index, { input, start });
     appender.appendDataChunk(chunk);
   }
   appender.closeSync();

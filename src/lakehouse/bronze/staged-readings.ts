@@ -190,9 +190,7 @@ export class StagedReadings {
   /** For each row the code of its attributes, -1 for most: a join against a short list, not a text a row. */
   #attributeRows(): { readonly rows: Int32Array; readonly row: Int32Array } {
     const rows = new Int32Array(this.#count).fill(-1);
-    this.#attributes.forEach((attribute, code) => {
-      rows[attribute.row] = code;
-    });
+    for (const [code, attribute] of this.#attributes.entries()) rows[attribute.row] = code;
     return { rows, row: Int32Array.from(this.#attributes.keys()) };
   }
 

@@ -120,7 +120,7 @@ async function daysThatDiffer(
     rowsMax: DAYS_AT_ONCE * 2,
     timeoutMs: options.queryTimeoutMs,
   });
-  return answer.rows.map(([day]) => String(day)).toSorted();
+  return answer.rows.flatMap(([day]) => (typeof day === "string" ? [day] : [])).toSorted();
 }
 
 /** Days with a row that only one of the two has, in the given columns. */
