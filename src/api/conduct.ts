@@ -91,9 +91,7 @@ function protocolErrorFor(code: string | undefined): ProtocolError {
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return new ProtocolError("REQUEST_TIMEOUT", "The request was not complete in time: send it again.");
     case "HPE_INVALID_METHOD":
-      return new ProtocolError("METHOD_NOT_ALLOWED", `The method is not known: use ${METHODS_TAKEN}.`, {
-        headers: { allow: METHODS_TAKEN },
-      });
+      return methodNotAllowed("The method is not known");
     default:
       return new ProtocolError("REQUEST_INVALID", "The bytes sent are no valid HTTP/1.1 request.");
   }
@@ -142,18 +140,11 @@ function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
   });
 }
 
-interface KnownPath {
-  readonly pattern: RegExp;
-  readonly methods: Set<string>;
-}
-
-/** Takes note of every route that is added. */
-function knownPaths(server: FastifyInstance): ReadonlyMap<string, KnownPath> {
-  const paths = new Map<string, KnownPath>();
-  server.addHook("onRoute", ({ url, method }) => {
-    const known = paths.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() };
-    for (const name of [method].flat()) known.methods.add(name);
-    paths.set(url, known);
+/** Takes note of the path of every route that is added. */
+function knownPaths(server: FastifyInstance): readonly RegExp[] {
+  const paths: RegExp[] = [];
+  server.addHook("onRoute", ({ url }) => {
+    paths.push(patternOf(url));
   });
   return paths;
 }
@@ -166,14 +157,17 @@ function patternOf(url: string): RegExp {
   return new RegExp(`^${parts.join("/")}$`);
 }
 
-function unknownPath(request: FastifyRequest, paths: ReadonlyMap<string, KnownPath>): ProtocolError {
+/** All paths take the same methods: what asks for a known one by another is told which. */
+function unknownPath(request: FastifyRequest, paths: readonly RegExp[]): ProtocolError {
   const path = request.url.split("?", 1)[0] ?? "/";
-  const methods = [...paths.values()].flatMap((known) =>
-    known.pattern.test(path) ? [...known.methods] : [],
-  );
-  const allow = [...new Set(methods)].toSorted().join(", ");
-  if (allow === "") return new ProtocolError("PATH_UNKNOWN", "There is no such path: /docs shows all.");
-  return new ProtocolError("METHOD_NOT_ALLOWED", `This path does not take ${request.method}: use ${allow}.`, {
-    headers: { allow },
+  if (!paths.some((pattern) => pattern.test(path))) {
+    return new ProtocolError("PATH_UNKNOWN", "There is no such path: /docs shows all.");
+  }
+  return methodNotAllowed(`This path does not take ${request.method}`);
+}
+
+function methodNotAllowed(what: string): ProtocolError {
+  return new ProtocolError("METHOD_NOT_ALLOWED", `${what}: use ${METHODS_TAKEN}.`, {
+    headers: { allow: METHODS_TAKEN },
   });
 }

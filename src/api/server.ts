@@ -184,10 +184,15 @@ function refuseTunnels(server: FastifyInstance, newId: ReturnType<typeof request
   });
 }
 
-/** Cuts the connections that are still busy some time after closing began. */
+/** Closes a connection with the answer that was under way, and cuts those that are still busy after some time. */
 function endWithin(server: FastifyInstance, clock: Clock): void {
   const closed = new AbortController();
+  let isClosing = false;
+  server.addHook("onSend", async (_request, reply) => {
+    if (isClosing) void reply.header("connection", "close");
+  });
   server.addHook("preClose", async () => {
+    isClosing = true;
     void clock.sleep(CLOSE_MS, closed.signal).then(() => {
       if (!closed.signal.aborted) server.server.closeAllConnections();
     });

@@ -81,14 +81,15 @@ export async function writeFiles(
   name: TableName,
   transform: Pick<Transform, "sql" | "inputs">,
 ): Promise<readonly AddFile[]> {
-  const { columns, partitionColumns } = lake.definition(name);
+  // A table keeps the partition columns with which it was made, whatever the setting says now.
+  const { columns, partitionColumns } = (await ensureTable(lake, name)).schema;
   await using written = await lake.engine.write({ ...transform, columns, partitionColumns });
   return await publish(lake, name, written.files);
 }
 
 /** Moves written files into the table's folder; they stay unseen until a commit names them. */
 export async function publish(lake: Lake, name: TableName, files: readonly WrittenFile[]): Promise<readonly AddFile[]> {
-  const { columns, partitionColumns } = lake.definition(name);
+  const { columns, partitionColumns } = (await ensureTable(lake, name)).schema;
   return inParallel(files, FILES_AT_ONCE, async (file) => {
     const folder = partitionFolder(partitionColumns, file.partitionValues);
     const path = encodePath(`${folder}/part-${uniqueId()}.zstd.parquet`);

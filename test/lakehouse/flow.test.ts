@@ -3,7 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { StagedReadings } from "../../src/lakehouse/bronze/staged-readings.ts";
+import { batchInput, BRONZE_READINGS_SQL } from "../../src/lakehouse/bronze/transform.ts";
 import { makeGold } from "../../src/lakehouse/gold/gold.ts";
+import { openLake, writeFiles } from "../../src/lakehouse/lake.ts";
 import { SENSOR_TYPES } from "../../src/reading/terms.ts";
 import { makeTestLake, message, testClock } from "../support/lake.ts";
 
@@ -151,4 +154,16 @@ test("a score without one of its parts is null, and the coverage shows what is m
   const [row] = await lake.rows("select temp_comfort_ratio, humidity_in_range_ratio, co2_avg, comfort_score, coverage from gold_room_daily");
   assert.deepEqual(row?.slice(0, 4), [1, 1, null, null]);
   assert.ok(Number(row?.[4]) < 0.001);
+});
+
+test("a table keeps its partition columns when the setting changes", async () => {
+  await using lake = await makeTestLake();
+  await lake.send([message("413", "co2", DAY, 400)]);
+  await lake.ingest();
+  const changed = await openLake({ ...lake.lake, bronzePartitionBy: ["event_date"] }, { create: false });
+  const sql = BRONZE_READINGS_SQL;
+  const staged = new StagedReadings(1);
+  staged.add(staged.sensorCode("415", "pir"), DAY * 1e6, 1, { source: staged.sourceCode("iot.pir", 0), offset: 0, logTimeMs: 0 });
+  const [file] = await writeFiles(changed, "bronze/readings", { sql, inputs: [...staged.inputs(), batchInput(0)] });
+  assert.deepEqual(file?.partitionValues, { event_date: "2013-08-24", room: "415", sensor_type: "pir" });
 });

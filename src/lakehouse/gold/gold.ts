@@ -91,7 +91,7 @@ async function makeDays(options: GoldOptions, work: Work): Promise<readonly stri
   const previous = { ...(await tableInput(lake, name, { snapshot: current, files: held })), name: "previous" };
   const inputs = [await dayInput(lake, "silver/readings", work), previous, batchInput(lake.clock.nowMs())];
   for (const other of work.transform.reads) inputs.push(await dayInput(lake, other, work));
-  const { columns, partitionColumns } = lake.definition(name);
+  const { columns, partitionColumns } = current.schema;
   await using written = await lake.engine.write({ sql: work.transform.sql, inputs, columns, partitionColumns });
   const days = await daysThatDiffer(options, work.transform, { previous, files: written.files });
   await replaceDays(lake, { work, current, days, held, files: written.files });
