@@ -87,7 +87,7 @@ export async function writeFiles(
   return await publish(lake, name, written.files);
 }
 
-/** Moves written files into the table's folder; they stay unseen until a commit names them. */
+/** Moves written files into the folder of their partition; they stay unseen until a commit names them. */
 export async function publish(lake: Lake, name: TableName, files: readonly WrittenFile[]): Promise<readonly AddFile[]> {
   const { columns, partitionColumns } = (await ensureTable(lake, name)).schema;
   return inParallel(files, FILES_AT_ONCE, async (file) => {

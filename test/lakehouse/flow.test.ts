@@ -3,10 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { StagedReadings } from "../../src/lakehouse/bronze/staged-readings.ts";
-import { batchInput, BRONZE_READINGS_SQL } from "../../src/lakehouse/bronze/transform.ts";
 import { makeGold } from "../../src/lakehouse/gold/gold.ts";
-import { openLake, writeFiles } from "../../src/lakehouse/lake.ts";
+import { openLake } from "../../src/lakehouse/lake.ts";
 import { SENSOR_TYPES } from "../../src/reading/terms.ts";
 import { makeTestLake, message, testClock } from "../support/lake.ts";
 
@@ -161,9 +159,30 @@ test("a table keeps its partition columns when the setting changes", async () =>
   await lake.send([message("413", "co2", DAY, 400)]);
   await lake.ingest();
   const changed = await openLake({ ...lake.lake, bronzePartitionBy: ["event_date"] }, { create: false });
-  const sql = BRONZE_READINGS_SQL;
-  const staged = new StagedReadings(1);
-  staged.add(staged.sensorCode("415", "pir"), DAY * 1e6, 1, { source: staged.sourceCode("iot.pir", 0), offset: 0, logTimeMs: 0 });
-  const [file] = await writeFiles(changed, "bronze/readings", { sql, inputs: [...staged.inputs(), batchInput(0)] });
-  assert.deepEqual(file?.partitionValues, { event_date: "2013-08-24", room: "415", sensor_type: "pir" });
+  await lake.send([message("415", "pir", DAY, 1)]);
+  await lake.ingest(1, changed);
+  const snapshot = await lake.lake.table("bronze/readings").snapshot();
+  assert.deepEqual([...(snapshot?.files.values() ?? [])].map((file) => file.partitionValues).toSorted(byRoom), [
+    { event_date: "2013-08-24", room: "413", sensor_type: "co2" },
+    { event_date: "2013-08-24", room: "415", sensor_type: "pir" },
+  ]);
 });
+
+for (const partitionBy of [["event_date"], ["event_date", "room"], ["event_date", "room", "sensor_type"]]) {
+  test(`bronze partitioned by ${partitionBy.join(", ")} holds the same rows, each in its partition`, async () => {
+    await using lake = await makeTestLake({ bronzePartitionBy: partitionBy });
+    const sent = [0, 1, 2].flatMap((day) =>
+      SENSOR_TYPES.flatMap((type) => ["413", "4 1/5"].map((room) => message(room, type, DAY + day * 86_400, 20))),
+    );
+    await lake.send(sent);
+    await lake.ingest();
+    const days = "count(*), count(distinct event_date), count(distinct room), count(distinct sensor_type), bool_and(cast(event_ts as date) = event_date)";
+    assert.deepEqual(await lake.rows(`select ${days} from bronze_readings`), [[30, 3, 2, 5, true]]);
+    const snapshot = await lake.lake.table("bronze/readings").snapshot();
+    for (const file of snapshot?.files.values() ?? []) assert.deepEqual(Object.keys(file.partitionValues), partitionBy);
+  });
+}
+
+function byRoom(a: Readonly<Record<string, string | null>>, b: Readonly<Record<string, string | null>>): number {
+  return String(a["room"]).localeCompare(String(b["room"]));
+}

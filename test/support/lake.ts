@@ -27,7 +27,7 @@ export interface TestLake extends AsyncDisposable {
   /** Appends messages to the log; the topic is that of the type in the key. */
   send(messages: readonly KeyedValue[]): Promise<void>;
   /** Ingests to the end of the log. */
-  ingest(batchRowsMax?: number): Promise<IngestSummary>;
+  ingest(batchRowsMax?: number, into?: Lake): Promise<IngestSummary>;
   /** Refines all new bronze versions. */
   refine(batchRowsMax?: number): Promise<void>;
   /** The rows of a query over the newest versions of all tables. */
@@ -46,7 +46,9 @@ export function message(room: string, sensorType: SensorType, ts: number, value:
 }
 
 /** Makes an empty lake and an empty log. */
-export async function makeTestLake(options: { readonly clock?: Clock } = {}): Promise<TestLake> {
+export async function makeTestLake(
+  options: { readonly clock?: Clock; readonly bronzePartitionBy?: readonly string[] } = {},
+): Promise<TestLake> {
   const clock = options.clock ?? testClock();
   const folder = await mkdtemp(join(tmpdir(), "atrium-test-"));
   const engine = duckdbEngine({
@@ -61,7 +63,7 @@ export async function makeTestLake(options: { readonly clock?: Clock } = {}): Pr
     engine,
     codec: duckdbCheckpointCodec(async () => engine.connect(), join(folder, "_scratch")),
     clock,
-    bronzePartitionBy: tableDefinition("bronze/readings").partitionColumns,
+    bronzePartitionBy: options.bronzePartitionBy ?? tableDefinition("bronze/readings").partitionColumns,
   };
   const reopen = async (): Promise<Lake> => openLake(parts, { create: true });
   const lake = await reopen();
@@ -74,9 +76,9 @@ export async function makeTestLake(options: { readonly clock?: Clock } = {}): Pr
     log,
     reopen,
     send: async (messages) => send(log, messages),
-    ingest: async (batchRowsMax = 1_000_000) =>
+    ingest: async (batchRowsMax = 1_000_000, into = lake) =>
       ingest({
-        lake,
+        lake: into,
         log,
         topics,
         batchRowsMax,

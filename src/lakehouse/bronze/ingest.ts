@@ -9,13 +9,15 @@
 
 import type { EventLog, Position, RecordBatch } from "../../log/event-log.ts";
 import type { Logger } from "../../support/logger.ts";
+import type { AddFile } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
-import { ensureTable, writeFiles, type Lake } from "../lake.ts";
+import type { RowsInput } from "../engine.ts";
+import { ensureTable, publish, writeFiles, type Lake } from "../lake.ts";
 import { decodeBatch, type RejectedMessage } from "./decode.ts";
 import { markDistinct } from "./distinct-keys.ts";
 import { advance, ingestAppId, nextPositions, positionsAfter, txnsOf } from "./positions.ts";
 import { StagedReadings } from "./staged-readings.ts";
-import { batchInput, BRONZE_READINGS_SQL, BRONZE_REJECTED_SQL, rejectedInput } from "./transform.ts";
+import { batchInput, BRONZE_READINGS_SQL, BRONZE_REJECTED_SQL, PARTITION_CODE, rejectedInput } from "./transform.ts";
 
 /** What ingestion works on and its bounds. */
 export interface IngestOptions {
@@ -79,7 +81,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const rejected = await ensureTable(lake, "bronze/rejected");
   let state: State = { positions: nextPositions(readings, await log.ranges(topics)), readings, rejected };
   await log.release(state.positions);
-  const staged = new StagedReadings(Math.min(options.batchRowsMax, READ_RECORDS_MAX));
+  const staged = new StagedReadings(Math.min(options.batchRowsMax, READ_RECORDS_MAX), readings.schema.partitionColumns);
   const sum = { readings: 0, rejected: 0, batches: 0 };
   while (!signal.aborted) {
     const wasComplete = options.isComplete();
@@ -144,7 +146,7 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
   const txns = txnsOf(after);
   const madeAt = batchInput(lake.clock.nowMs());
   const inputs = [...staged.inputs(), madeAt];
-  const written = staged.count === 0 ? [] : await writeFiles(lake, "bronze/readings", { sql: BRONZE_READINGS_SQL, inputs });
+  const written = staged.count === 0 ? [] : await writeReadings(lake, { staged, inputs, table: state.readings });
   const adds = staged.hasDistinctKeys ? written.map(markDistinct) : written;
   const fresh = batch.rejected.filter((message) => !isHeld(state.rejected, message));
   let { rejected } = state;
@@ -159,6 +161,29 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
   sum.batches += 1;
   options.onCommit?.({ readings: staged.count, rejected: fresh.length, version: readings.version });
   return { positions: advance(state.positions, after), readings, rejected };
+}
+
+interface NewReadings {
+  readonly staged: StagedReadings;
+  readonly inputs: readonly RowsInput[];
+  readonly table: Snapshot;
+}
+
+/** Writes the readings split by their partition codes, and puts the partitions that these stand for in their place. */
+async function writeReadings(lake: Lake, { staged, inputs, table }: NewReadings): Promise<readonly AddFile[]> {
+  const { columns, partitionColumns } = table.schema;
+  const stored = columns.filter((column) => !partitionColumns.includes(column.name));
+  await using written = await lake.engine.write({
+    sql: BRONZE_READINGS_SQL,
+    inputs,
+    columns: [...stored, { name: PARTITION_CODE, type: "integer" }],
+    partitionColumns: [PARTITION_CODE],
+  });
+  const files = written.files.map((file) => ({
+    ...file,
+    partitionValues: staged.partitionValues(Number(file.partitionValues[PARTITION_CODE])),
+  }));
+  return await publish(lake, "bronze/readings", files);
 }
 
 /** True if an earlier try at this batch got as far as to commit the message. */

@@ -3,6 +3,7 @@
 import type { Reading } from "../../reading/parse-message.ts";
 import { SENSOR_TYPES, type SensorType } from "../../reading/terms.ts";
 import type { RowsInput } from "../engine.ts";
+import { PartitionCodes } from "./partition-codes.ts";
 
 const WORD = 2 ** 32;
 
@@ -52,6 +53,7 @@ export class StagedReadings {
   #sensor: Int32Array;
   #value: Float64Array;
   #source: Int32Array;
+  #partition: Int32Array;
   readonly #eventUs: LongColumn;
   readonly #offset: LongColumn;
   readonly #logUs: LongColumn;
@@ -61,11 +63,17 @@ export class StagedReadings {
   /** The latest event time of each sensor code, µs. */
   readonly #latestUs: number[] = [];
   #hasDistinctKeys = true;
+  readonly #partitions: PartitionCodes;
   readonly #attributes: { readonly row: number; readonly text: string }[] = [];
 
-  /** Makes room for `capacity` rows (at least 1); it grows by doubling when they are used up. */
-  constructor(capacity: number) {
+  /**
+   * Makes room for `capacity` rows (at least 1); it grows by doubling when they are used up. `partitionBy` are the
+   * partition columns of the table: event_date, then room and sensor_type or not.
+   */
+  constructor(capacity: number, partitionBy: readonly string[]) {
+    this.#partitions = new PartitionCodes(partitionBy);
     this.#capacity = Math.max(1, capacity);
+    this.#partition = new Int32Array(this.#capacity);
     this.#sensor = new Int32Array(this.#capacity);
     this.#value = new Float64Array(this.#capacity);
     this.#source = new Int32Array(this.#capacity);
@@ -99,8 +107,14 @@ export class StagedReadings {
     if (known !== undefined) return known;
     this.#sensors.push({ room, sensorType });
     this.#latestUs.push(-1);
+    this.#partitions.addSensor(room, sensorType);
     this.#sensorCodes.set(key, this.#sensors.length - 1);
     return this.#sensors.length - 1;
+  }
+
+  /** The partition values of the table that a row's partition code stands for. */
+  partitionValues(code: number): Readonly<Record<string, string>> {
+    return this.#partitions.valuesOf(code);
   }
 
   /** The code of a topic's partition, for `add`. */
@@ -117,6 +131,7 @@ export class StagedReadings {
     const row = this.#count;
     if (eventUs > (this.#latestUs[sensor] ?? -1)) this.#latestUs[sensor] = eventUs;
     else this.#hasDistinctKeys = false;
+    this.#partition[row] = this.#partitions.codeOf(sensor, eventUs);
     this.#sensor[row] = sensor;
     this.#eventUs.set(row, eventUs);
     this.#value[row] = value;
@@ -183,6 +198,7 @@ export class StagedReadings {
         { name: "offset", type: "long", values: this.#offset.values(count) },
         { name: "log_ts", type: "timestamp", values: this.#logUs.values(count) },
         { name: "attribute_code", type: "integer", values: attributeCodes },
+        { name: "partition_code", type: "integer", values: this.#partition.subarray(0, count) },
       ],
     };
   }
@@ -202,6 +218,7 @@ export class StagedReadings {
     };
     this.#sensor = widen(this.#sensor, new Int32Array(this.#capacity));
     this.#source = widen(this.#source, new Int32Array(this.#capacity));
+    this.#partition = widen(this.#partition, new Int32Array(this.#capacity));
     this.#value = widen(this.#value, new Float64Array(this.#capacity));
     for (const column of [this.#eventUs, this.#offset, this.#logUs]) column.grow(this.#capacity);
   }

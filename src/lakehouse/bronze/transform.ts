@@ -3,18 +3,24 @@
 import type { RowsInput } from "../engine.ts";
 import type { RejectedMessage } from "./decode.ts";
 
-/** Staged readings, with their codes resolved, to bronze/readings. Inputs: those of StagedReadings, and `batch`. */
+/**
+ * Staged readings, with their codes resolved, to bronze/readings and the code of each row's partition. Inputs: those of
+ * StagedReadings, and `batch`. Whole numbers where they do: `epoch` goes through the calendar.
+ */
 export const BRONZE_READINGS_SQL = `
   select sensors.room, sensors.sensor_type,
-    cast(floor(epoch(staged.event_ts)) as bigint) as ts_unix,
+    epoch_us(staged.event_ts) // 1000000 as ts_unix,
     staged.value, staged.event_ts, cast(staged.event_ts as date) as event_date,
     sources.topic, sources."partition", staged."offset",
-    staged.log_ts, batch.made_at as ingest_ts, attribute_rows.attributes
+    staged.log_ts, batch.made_at as ingest_ts, attribute_rows.attributes, staged.partition_code
   from staged
   join sensors on sensors.sensor_code = staged.sensor_code
   join sources on sources.source_code = staged.source_code
   left join attribute_rows on attribute_rows.attribute_code = staged.attribute_code
   cross join batch`;
+
+/** The column by which the engine splits the rows of BRONZE_READINGS_SQL: see StagedReadings.partitionValues. */
+export const PARTITION_CODE = "partition_code";
 
 /** Rejected messages to bronze/rejected. Inputs: `rejected` and `batch`. */
 export const BRONZE_REJECTED_SQL = `

@@ -47,6 +47,9 @@ const qualityFlag = (share: string): string =>
 const SPREAD = `cast(cast(nb_valid as decimal(8, 0)) * cast(sum_squares as decimal(29, 12))
       - cast(sum_values as decimal(19, 6)) * cast(sum_values as decimal(18, 6)) as double)`;
 
+/** By whole numbers: extract(hour …) of a time with a zone goes through the calendar, which costs three times as much. */
+const HOUR_OF_DAY = `cast(floor((ts_unix % ${SECONDS_PER_DAY}) / ${SECONDS_PER_HOUR}) as integer)`;
+
 const HOURLY: GoldTransform = {
   table: "gold/sensor_hourly",
   reads: [],
@@ -61,12 +64,12 @@ const HOURLY: GoldTransform = {
     ${qualityFlag("cast(nb_valid as double) / nb_readings")} as quality_flag_hour,
     made_at as created_at
   from (
-    select room, sensor_type, event_date, cast(extract(hour from ts_utc) as integer) as hour_utc,
+    select room, sensor_type, event_date, ${HOUR_OF_DAY} as hour_utc,
       count(*) as nb_readings, count(value_clean) as nb_valid, min(value_clean) as value_min, max(value_clean) as value_max,
       sum(cast(value_clean as decimal(18, 6))) as sum_values,
       sum(cast(value_clean as decimal(19, 6)) * cast(value_clean as decimal(18, 6))) as sum_squares
     from silver_readings
-    group by room, sensor_type, event_date, extract(hour from ts_utc)) sums
+    group by room, sensor_type, event_date, ${HOUR_OF_DAY}) sums
   cross join batch`,
 };
 

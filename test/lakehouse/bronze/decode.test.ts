@@ -11,6 +11,7 @@ import { decodeBatch, type RejectedMessage } from "../../../src/lakehouse/bronze
 import { StagedReadings } from "../../../src/lakehouse/bronze/staged-readings.ts";
 import type { ColumnValues, RowsInput } from "../../../src/lakehouse/engine.ts";
 
+const PARTITION_BY = ["event_date", "room", "sensor_type"];
 const LOG_TIME_MS = Date.UTC(2026, 0, 1);
 
 function batchOf(items: readonly KeyedValue[], rest: Partial<RecordBatch> = {}): RecordBatch {
@@ -25,7 +26,7 @@ function batchOf(items: readonly KeyedValue[], rest: Partial<RecordBatch> = {}):
 }
 
 function decode(batch: RecordBatch, from = 0n) {
-  const staged = new StagedReadings(1);
+  const staged = new StagedReadings(1, PARTITION_BY);
   const rejected: RejectedMessage[] = [];
   decodeBatch(batch, from, { staged, rejected });
   return { rows: rowsOf(staged), rejected };

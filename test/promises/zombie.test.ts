@@ -1,0 +1,102 @@
+// Promise 2: of two processes that do the same work at once, one is refused, and nothing is doubled or lost.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import {
+  askOne,
+  assertEachMessageOnce,
+  assertSameRows,
+  commitsOf,
+  generateRaw,
+  isTransforming,
+  QUIET,
+  runAll,
+} from "../support/lake-folder.ts";
+import { mustReach } from "../support/moments.ts";
+import { assertOneError } from "../support/one-error.ts";
+import { atrium, done, type Ended, start, temporaryFolder } from "../support/program.ts";
+
+/** Many small batches, so that two processes are sure to meet. */
+const SMALL = ["--batch-rows", "5000"];
+const BY_DAY = ["--bronze-partition-by", "event_date"];
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let raw = "";
+let reference = "";
+let messages = 0;
+
+before(async () => {
+  folder = await temporaryFolder();
+  raw = join(folder.path, "raw");
+  reference = join(folder.path, "reference");
+  await generateRaw(raw, ["--rooms", "1", "--days", "2", "--seed", "6", "--faults"]);
+  messages = (await runAll(raw, reference, BY_DAY)).messages;
+});
+after(async () => folder[Symbol.asyncDispose]());
+
+test("of two ingests at once one stops with COMMIT_OVERTAKEN, and bronze has every message once", async () => {
+  const lake = await lakeWithFullLog("two-ingests");
+  const ingest = ["ingest", "--once", "--lake", lake, ...SMALL, ...BY_DAY];
+  assertOneOvertaken(await Promise.all([atrium(ingest, { env: QUIET }), atrium(ingest, { env: QUIET })]));
+  await assertEachMessageOnce(lake, messages);
+  await assertSameRows(lake, reference, ["bronze/readings", "bronze/rejected"]);
+});
+
+test("of two refines at once one stops with COMMIT_OVERTAKEN, and silver has every reading once", async () => {
+  const lake = await lakeWithFullLog("two-refines");
+  await done(["ingest", "--once", "--lake", lake, ...SMALL, ...BY_DAY], { env: QUIET });
+  const refine = ["refine", "--once", "--lake", lake, ...SMALL];
+  assertOneOvertaken(await Promise.all([atrium(refine, { env: QUIET }), atrium(refine, { env: QUIET })]));
+  await assertSameRows(lake, reference, ["silver/readings"]);
+});
+
+test("an ingest that slept while another did its work is refused when it wakes", async () => {
+  const lake = await lakeWithFullLog("sleeper");
+  const ingest = ["ingest", "--once", "--lake", lake, ...SMALL, ...BY_DAY];
+  const sleeper = start(ingest, { env: QUIET });
+  // In the middle of a transform it holds no lock of the log, and its batch is not committed.
+  await mustReach(sleeper, () => commitsOf(lake, "bronze/readings") >= 3 && isTransforming(lake));
+  sleeper.child.kill("SIGSTOP");
+  const other = await atrium(ingest, { env: QUIET });
+  sleeper.child.kill("SIGCONT");
+  assert.equal(other.code, 0, other.stderr);
+  assertOneError(await sleeper.ended, "COMMIT_OVERTAKEN", /bronze\/(readings|rejected)/);
+  await assertEachMessageOnce(lake, messages);
+  await assertSameRows(lake, reference, ["bronze/readings", "bronze/rejected"]);
+});
+
+test("two runs at once, whose replays send the same files, leave the silver and gold of one", async () => {
+  const lake = join(folder.path, "two-runs");
+  const run = ["run", "--raw", raw, "--lake", lake, ...SMALL, ...BY_DAY];
+  const both = await Promise.all([atrium(run, { env: QUIET }), atrium(run, { env: QUIET })]);
+  for (const ended of both) {
+    if (ended.code !== 0) assert.match(ended.stderr, /^error (COMMIT_OVERTAKEN|COMMIT_CONFLICT): [^\n]+\n$/);
+  }
+  await runAll(raw, lake, BY_DAY);
+  await assertSameRows(lake, reference, ["gold/sensor_hourly", "gold/sensor_daily"]);
+  assert.deepEqual(await readingsOf(lake), await readingsOf(reference));
+});
+
+/** What silver says, in figures, without the positions of the messages that said it. */
+async function readingsOf(lake: string): Promise<unknown> {
+  return askOne(
+    lake,
+    `select count(*) as n, count(distinct (sensor_id, ts_utc)) as keys, sum(hash(sensor_id, ts_utc, value_raw, quality_flag)) as told
+     from silver_readings`,
+  );
+}
+
+/** A lake whose log holds all messages, and whose tables do not exist yet. */
+async function lakeWithFullLog(name: string): Promise<string> {
+  const lake = join(folder.path, name);
+  await done(["replay", "--raw", raw, "--lake", lake, "--replay-mode", "max"], { env: QUIET });
+  return lake;
+}
+
+function assertOneOvertaken(both: readonly Ended[]): void {
+  const said = both.map(({ code, stderr }) => `${code}: ${stderr}`).join("\n");
+  assert.deepEqual(new Set(both.map((ended) => ended.code)), new Set([0, 1]), said);
+  const loser = both.find((ended) => ended.code === 1)!;
+  assertOneError(loser, "COMMIT_OVERTAKEN", /Another writer .* restart this one/);
+}

@@ -1,0 +1,147 @@
+// A lake as its user sees it: asked through `atrium sql` and `atrium table`, and looked at as files.
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { duckdbCheckpointCodec } from "../../src/adapters/duckdb/checkpoint-codec.ts";
+import { duckdbEngine } from "../../src/adapters/duckdb/engine.ts";
+import { localObjectStore } from "../../src/adapters/local/object-store.ts";
+import { differingRows } from "../../src/lakehouse/difference.ts";
+import { openLake, type Lake } from "../../src/lakehouse/lake.ts";
+import { TABLE_NAMES, tableDefinition, type TableName } from "../../src/reading/tables.ts";
+import { systemClock } from "../../src/support/clock.ts";
+import { done, temporaryFolder } from "./program.ts";
+
+/** A row of an answer, by column. */
+export type Row = Readonly<Record<string, string | number | boolean | null>>;
+
+/** What `run --json` prints, as far as tests look at it. */
+export interface RunReport {
+  readonly messages: number;
+  readonly bronze: number;
+  readonly rejected: number;
+  readonly silver: number;
+  readonly duplicates: number;
+  readonly malformed: number;
+  readonly daysReplaced: readonly string[];
+  readonly tables: Readonly<Record<TableName, number>>;
+}
+
+/** Log lines at this level leave standard error to the errors. */
+export const QUIET = { LOG_LEVEL: "error" } as const;
+
+/** The rows of a query over the newest versions, or over the version `asOf` of the one table that it names. */
+export async function ask(lake: string, sql: string, asOf?: number): Promise<readonly Row[]> {
+  const version = asOf === undefined ? [] : ["--as-of", String(asOf)];
+  const text = await done(["sql", "--lake", lake, "--json", "--rows", "1000000", ...version, sql]);
+  return JSON.parse(text) as Row[];
+}
+
+/** The one row of a query. */
+export async function askOne(lake: string, sql: string): Promise<Row> {
+  const rows = await ask(lake, sql);
+  assert.equal(rows.length, 1, sql);
+  return rows[0]!;
+}
+
+/** Runs `atrium run` to its end, which must be 0, and returns its report. */
+export async function runAll(raw: string, lake: string, more: readonly string[] = []): Promise<RunReport> {
+  const text = await done(["run", "--raw", raw, "--lake", lake, "--json", ...more], { env: QUIET });
+  return JSON.parse(text) as RunReport;
+}
+
+/** Writes raw files by `atrium generate`. */
+export async function generateRaw(out: string, more: readonly string[]): Promise<void> {
+  await done(["generate", "--out", out, ...more]);
+}
+
+/** The newest version of each table, null where there is none yet. */
+export async function versionsOf(lake: string): Promise<Readonly<Record<string, number | null>>> {
+  const rows = JSON.parse(await done(["table", "list", "--lake", lake, "--json"])) as Row[];
+  return Object.fromEntries(rows.map((row) => [String(row["table"]), row["version"] as number | null]));
+}
+
+/**
+ * Fails unless the tables (all, if none are named) have the same rows in both lakes, as `atrium table diff` compares
+ * them. In this process: one engine for all tables is much quicker than a process for each.
+ */
+export async function assertSameRows(
+  lake: string,
+  reference: string,
+  names: readonly TableName[] = TABLE_NAMES,
+): Promise<void> {
+  await using scratch = await temporaryFolder();
+  await using engine = duckdbEngine({
+    memoryMb: 512,
+    threads: 2,
+    scratchFolder: scratch.path,
+    readableFolders: [lake, reference],
+    clock: systemClock,
+  });
+  const codec = duckdbCheckpointCodec(async () => engine.connect(), scratch.path);
+  const open = async (url: string): Promise<Lake> => {
+    const { partitionColumns } = tableDefinition("bronze/readings");
+    const store = localObjectStore(url);
+    const parts = { store, engine, codec, clock: systemClock, bronzePartitionBy: partitionColumns };
+    return openLake(parts, { create: false });
+  };
+  const [here, other] = await Promise.all([open(lake), open(reference)]);
+  const differing: string[] = [];
+  for (const name of names) {
+    const found = await differingRows(name, { lake: here, other, timeoutMs: 60_000 });
+    const [ours, theirs] = [found.onlyHere, found.onlyThere];
+    if (ours + theirs > 0) differing.push(`${name}: ${ours} rows only here, ${theirs} only in the reference`);
+  }
+  assert.deepEqual(differing, []);
+}
+
+/** Fails unless bronze and rejected together hold `messages` positions, each once. */
+export async function assertEachMessageOnce(lake: string, messages: number): Promise<void> {
+  const found = await askOne(
+    lake,
+    `select count(*) as n, count(distinct (topic, "partition", "offset")) as positions
+     from (select topic, "partition", "offset" from bronze_readings
+           union all select topic, "partition", "offset" from bronze_rejected) held`,
+  );
+  assert.deepEqual(found, { n: messages, positions: messages });
+}
+
+/** Commits of a table, its making included. */
+export function commitsOf(lake: string, name: TableName): number {
+  return entriesOf(join(lake, name, "_delta_log")).filter((file) => /^\d{20}\.json$/.test(file)).length;
+}
+
+/** Parquet files of a table, those included that no commit names. */
+export function dataFilesOf(lake: string, name: TableName): number {
+  return entriesOf(join(lake, name), true).filter((file) => file.endsWith(".parquet")).length;
+}
+
+/** Files of all tables: data and commits, those included that no commit names. */
+export function filesIn(lake: string): number {
+  return TABLE_NAMES.reduce((sum, name) => {
+    return sum + entriesOf(join(lake, name), true).filter((file) => /\.(json|parquet)$/.test(file)).length;
+  }, 0);
+}
+
+/** Bytes of the embedded log, its write-ahead file included. */
+export function logBytes(lake: string): number {
+  const sizes = ["log.db", "log.db-wal"].map((file) => {
+    return statSync(join(lake, "_log", file), { throwIfNoEntry: false })?.size ?? 0;
+  });
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** True while a transform has files in the lake's scratch folder. */
+export function isTransforming(lake: string): boolean {
+  return entriesOf(join(lake, "_scratch"), true).some((file) => file.endsWith(".parquet"));
+}
+
+function entriesOf(folder: string, recursive = false): readonly string[] {
+  if (!existsSync(folder)) return [];
+  try {
+    return readdirSync(folder, { recursive, encoding: "utf8" });
+  } catch {
+    // A scratch folder went away while it was read.
+    return [];
+  }
+}
