@@ -48,28 +48,46 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
       const { duckdbEngine } = await import("./adapters/duckdb/engine.ts");
       const { duckdbCheckpointCodec } = await import("./adapters/duckdb/checkpoint-codec.ts");
       const { memoryMb, threads } = config.engine;
-      const engine = keep(duckdbEngine({ memoryMb, threads, scratchFolder, readableFolders: [config.lake.url, ...alsoReads], clock }));
+      const engine = keep(
+        duckdbEngine({
+          memoryMb,
+          threads,
+          scratchFolder,
+          readableFolders: [config.lake.url, ...alsoReads],
+          clock,
+        }),
+      );
       const codec = duckdbCheckpointCodec(async () => engine.connect(), scratchFolder);
       const store = localObjectStore(config.lake.url);
-      const lake = await openLake({ store, engine, codec, clock, bronzePartitionBy: config.lake.bronzePartitionBy }, { create });
+      const lake = await openLake(
+        { store, engine, codec, clock, bronzePartitionBy: config.lake.bronzePartitionBy },
+        { create },
+      );
       await sweepScratch(scratchRoot, clock);
       return lake;
     },
     log: async ({ readOnly = false } = {}) => {
       const { openEmbeddedLog } = await import("./adapters/embedded/event-log.ts");
-      const retention = { maxAgeMs: config.log.ageHoursMax * 3_600_000, maxBytes: config.log.sizeMbMax * 1_048_576 };
+      const retention = {
+        maxAgeMs: config.log.ageHoursMax * 3_600_000,
+        maxBytes: config.log.sizeMbMax * 1_048_576,
+      };
       return keep(await openEmbeddedLog({ file: config.log.path, clock, logger, retention, readOnly }));
     },
     rawSource: async () => {
       const { localRawSource } = await import("./adapters/local/raw-source.ts");
       if (config.source.url === undefined) {
-        throw new AtriumError("CONFIG_INVALID", "SOURCE_URL is not set: name the folder of raw files with --raw DIR or SOURCE_URL.");
+        throw new AtriumError(
+          "CONFIG_INVALID",
+          "SOURCE_URL is not set: name the folder of raw files with --raw DIR or SOURCE_URL.",
+        );
       }
       return localRawSource(config.source.url);
     },
     [Symbol.asyncDispose]: async () => {
       for (const part of opened.toReversed()) await part[Symbol.asyncDispose]();
-      await rm(scratchFolder, { recursive: true, force: true });
+      // What cannot be removed now is swept by a later start; it must not hide the error that ended the command.
+      await rm(scratchFolder, { recursive: true, force: true }).catch(() => undefined);
     },
   };
 }

@@ -8,11 +8,12 @@
 import { ingest, type IngestOptions, type IngestSummary } from "./lakehouse/bronze/ingest.ts";
 import { makeGold, type GoldSummary } from "./lakehouse/gold/gold.ts";
 import type { Lake } from "./lakehouse/lake.ts";
+import { refineBatch } from "./lakehouse/silver/refine.ts";
 import { withBoundedLead } from "./log/bounded-lead.ts";
 import type { EventLog } from "./log/event-log.ts";
-import { refineBatch } from "./lakehouse/silver/refine.ts";
+import { present } from "./support/assert.ts";
 import type { Clock } from "./support/clock.ts";
-import { isAtriumError } from "./support/errors.ts";
+import { isAtriumError, type AtriumError } from "./support/errors.ts";
 import type { Logger } from "./support/logger.ts";
 import { makeWake, type Wake } from "./support/wake.ts";
 
@@ -37,7 +38,12 @@ export interface RefineSummary {
 /** Refines whenever bronze has a new version, until `isComplete` and nothing is left, or the signal aborts. */
 export async function refineLoop(
   options: StageOptions,
-  loop: { readonly bell: Wake; readonly isComplete: () => boolean; readonly onBatch?: () => void; readonly signal: AbortSignal },
+  loop: {
+    readonly bell: Wake;
+    readonly isComplete: () => boolean;
+    readonly onBatch?: () => void;
+    readonly signal: AbortSignal;
+  },
 ): Promise<RefineSummary> {
   const sum = { batches: 0, rowsRead: 0, rowsAdded: 0 };
   while (!loop.signal.aborted) {
@@ -58,14 +64,19 @@ export async function refineLoop(
 }
 
 /** Makes the gold of changed days every `everyMs`, until the signal aborts. A lost race is taken up again next time. */
-export async function goldLoop(options: StageOptions & { readonly everyMs: number }, signal: AbortSignal): Promise<void> {
+export async function goldLoop(
+  options: StageOptions & { readonly everyMs: number },
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     try {
       const { daysReplaced } = await makeGold(options);
       if (daysReplaced.length > 0) options.logger.info("gold made", { days: daysReplaced });
     } catch (error) {
       if (!isAtriumError(error, "COMMIT_CONFLICT")) throw error;
-      options.logger.warn("another writer made the same gold; trying again later", { message: error.message });
+      options.logger.warn("another writer made the same gold; trying again later", {
+        message: error.message,
+      });
     }
     await options.clock.sleep(options.everyMs, signal);
   }
@@ -89,18 +100,33 @@ export interface RunOptions<Replayed> extends StageOptions {
 /** Replay may be ahead of bronze by so many batches: enough to keep ingestion busy, little enough to leave it its turn. */
 const LEAD_BATCHES_MAX = 2;
 
-/** All of it once, the stages side by side: to the end of the source, of the log, of bronze, then gold. */
+/**
+ * All of it once, the stages side by side: to the end of the source, of the log, of bronze, then gold.
+ * @throws SOURCE_UNREADABLE for a damaged raw file, once all that came before the damage is in the tables
+ */
 export async function runOnce<Replayed>(options: RunOptions<Replayed>): Promise<RunSummary<Replayed>> {
   const bell = makeWake(options.clock);
   let isSent = false;
   let isIngested = false;
+  let damage: AtriumError | undefined;
   const ingestEnded = new AbortController();
-  const log = withBoundedLead(options.ingest.log, LEAD_BATCHES_MAX * options.batchRowsMax, ingestEnded.signal);
+  const log = withBoundedLead(
+    options.ingest.log,
+    LEAD_BATCHES_MAX * options.batchRowsMax,
+    ingestEnded.signal,
+  );
   const [replayed, ingested, refined] = await together(options.signal, [
     async (signal) => {
-      const summary = await options.replay(log, signal);
-      isSent = true;
-      return summary;
+      try {
+        return await options.replay(log, signal);
+      } catch (error) {
+        // A damaged raw file ends the replay; what was sent before it still goes all the way.
+        if (!isAtriumError(error, "SOURCE_UNREADABLE")) throw error;
+        damage = error;
+        return undefined;
+      } finally {
+        isSent = true;
+      }
     },
     async (signal) => {
       const onCommit: IngestOptions["onCommit"] = (batch) => {
@@ -118,7 +144,8 @@ export async function runOnce<Replayed>(options: RunOptions<Replayed>): Promise<
     async (signal) => refineLoop(options, { bell, signal, isComplete: () => isIngested }),
   ]);
   const gold = options.signal.aborted ? { daysChecked: [], daysReplaced: [] } : await makeGold(options);
-  return { replay: replayed, ingest: ingested, refine: refined, gold };
+  if (damage !== undefined) throw damage;
+  return { replay: present(replayed, "the summary of the replay"), ingest: ingested, refine: refined, gold };
 }
 
 type Task<Result> = (signal: AbortSignal) => Promise<Result>;

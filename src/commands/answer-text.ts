@@ -28,10 +28,19 @@ export function* answerAsText({ columns, rows }: Answer): Generator<string> {
     return;
   }
   const cells = rows.map((row) => row.map(cellText));
-  const widths = columns.map((column, place) => cells.reduce((widest, row) => Math.max(widest, row[place]?.length ?? 0), column.name.length));
-  const isNumber = columns.map((_, place) => rows.every((row) => row[place] === null || typeof row[place] === "number"));
+  const widths = columns.map((column, place) =>
+    cells.reduce((widest, row) => Math.max(widest, row[place]?.length ?? 0), column.name.length),
+  );
+  const isNumber = columns.map((_, place) =>
+    rows.every((row) => row[place] === null || typeof row[place] === "number"),
+  );
   const line = (texts: readonly string[]): string =>
-    `${texts.map((text, place) => (isNumber[place] ? text.padStart(widths[place] ?? 0) : text.padEnd(widths[place] ?? 0))).join("  ").trimEnd()}\n`;
+    `${texts
+      .map((text, place) =>
+        isNumber[place] ? text.padStart(widths[place] ?? 0) : text.padEnd(widths[place] ?? 0),
+      )
+      .join("  ")
+      .trimEnd()}\n`;
   yield line(columns.map((column) => column.name));
   yield line(widths.map((width) => "-".repeat(width)));
   for (const row of cells) yield line(row);
@@ -39,7 +48,10 @@ export function* answerAsText({ columns, rows }: Answer): Generator<string> {
 
 function cellText(value: AnswerValue): string {
   if (value === null) return "";
-  const text = typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(6))) : plain(value);
+  const text =
+    typeof value === "number" && !Number.isInteger(value)
+      ? String(Number(value.toPrecision(6)))
+      : plain(value);
   return text.length > WIDTH_MAX ? `${text.slice(0, WIDTH_MAX - 1)}…` : text;
 }
 

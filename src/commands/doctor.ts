@@ -2,6 +2,7 @@
 
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { Assembly } from "../assemble.ts";
 import { describeConfig } from "../config.ts";
 import { nextPositions } from "../lakehouse/bronze/positions.ts";
 import { LAKE_FORMAT_VERSION, type Lake } from "../lakehouse/lake.ts";
@@ -9,7 +10,6 @@ import { rowsOf } from "../lakehouse/summary.ts";
 import { TABLE_NAMES } from "../reading/tables.ts";
 import { isAtriumError, messageOf } from "../support/errors.ts";
 import { VERSION } from "../support/version.ts";
-import type { Assembly } from "../assemble.ts";
 import { defineCommand, switchFlag, type CommandContext } from "./command.ts";
 import { LAKE_SETTINGS, LOG_SETTINGS, parts } from "./stages.ts";
 
@@ -24,7 +24,8 @@ interface Finding {
 
 /** The command. */
 export const doctorCommand = defineCommand({
-  about: "Checks the machine, the configuration, the lake, its tables and the log; exit code 1 if anything fails.",
+  about:
+    "Checks the machine, the configuration, the lake, its tables and the log; exit code 1 if anything fails.",
   flags: {
     config: switchFlag("Shows every setting too, secrets as ***."),
     json: switchFlag("Prints the findings as JSON."),
@@ -34,13 +35,25 @@ export const doctorCommand = defineCommand({
   run: async (context) => {
     await using assembly = parts(context);
     const findings = [
-      { state: "ok" as const, what: "program", found: `atrium ${VERSION}, lake format ${LAKE_FORMAT_VERSION}, Node ${process.versions.node}` },
+      {
+        state: "ok" as const,
+        what: "program",
+        found: `atrium ${VERSION}, lake format ${LAKE_FORMAT_VERSION}, Node ${process.versions.node}`,
+      },
       ...(await examineDisk(context)),
       ...(await examineLake(context, assembly)),
     ];
-    if (context.flags.config) for (const { name, value } of describeConfig(context.config)) findings.push({ state: "ok", what: name, found: value });
+    if (context.flags.config) {
+      for (const { name, value } of describeConfig(context.config)) {
+        findings.push({ state: "ok", what: name, found: value });
+      }
+    }
     if (context.flags.json) context.stdout(`${JSON.stringify(findings, null, 1)}\n`);
-    else for (const { state, what, found } of findings) context.stdout(`${state.padEnd(4)}  ${what}: ${found}\n`);
+    else {
+      for (const { state, what, found } of findings) {
+        context.stdout(`${state.padEnd(4)}  ${what}: ${found}\n`);
+      }
+    }
     return findings.some((finding) => finding.state === "fail") ? 1 : 0;
   },
 });
@@ -51,7 +64,13 @@ async function examineDisk({ config }: CommandContext): Promise<readonly Finding
     if (facts === undefined && dirname(folder) !== folder) continue;
     if (facts === undefined) return [{ state: "fail", what: "disk", found: `${folder} cannot be examined` }];
     const free = facts.bavail * facts.bsize;
-    return [{ state: free < FREE_BYTES_MIN ? "warn" : "ok", what: "disk", found: `${megabytes(free)} MB free for ${config.lake.url}` }];
+    return [
+      {
+        state: free < FREE_BYTES_MIN ? "warn" : "ok",
+        what: "disk",
+        found: `${megabytes(free)} MB free for ${config.lake.url}`,
+      },
+    ];
   }
 }
 
@@ -66,10 +85,17 @@ async function examineLake(context: CommandContext, assembly: Assembly): Promise
   return [
     { state: "ok", what: "lake", found: lake.store.url },
     await examine("engine", async () => {
-      const { rows } = await lake.engine.query({ sql: "select version()", inputs: [], rowsMax: 1, timeoutMs: 10_000 });
+      const { rows } = await lake.engine.query({
+        sql: "select version()",
+        inputs: [],
+        rowsMax: 1,
+        timeoutMs: 10_000,
+      });
       return `DuckDB ${JSON.stringify(rows[0]?.[0])}`;
     }),
-    ...(await Promise.all(TABLE_NAMES.map(async (name) => examine(name, async () => describeTable(lake, name))))),
+    ...(await Promise.all(
+      TABLE_NAMES.map(async (name) => examine(name, async () => describeTable(lake, name))),
+    )),
     await examine("log", async () => describeLog(context, assembly, lake)),
   ];
 }
@@ -93,7 +119,10 @@ async function describeLog({ config }: CommandContext, assembly: Assembly, lake:
   const stats = await log.stats();
   const bronze = await lake.table("bronze/readings").snapshot();
   const ranges = await log.ranges([...(await log.partitions()).keys()]);
-  const next = bronze === undefined ? ranges.map((range) => range.start) : nextPositions(bronze, ranges).map((position) => position.offset);
+  const next =
+    bronze === undefined
+      ? ranges.map((range) => range.start)
+      : nextPositions(bronze, await log.identity(), ranges).map((position) => position.offset);
   const waiting = ranges.reduce((sum, range, index) => sum + range.end - (next[index] ?? range.start), 0n);
   const size = `${megabytes(stats.usedBytes)} of ${config.log.sizeMbMax} MB used`;
   return `${config.log.path}, format ${stats.formatVersion}, ${size}, ${waiting.toLocaleString("en")} messages not yet in bronze`;

@@ -22,28 +22,54 @@ export const goldCommand = defineCommand({
     json: switchFlag("Prints the summary as one JSON object."),
   },
   settings: LAKE_SETTINGS,
-  examples: ["gold --lake ./lake", "gold --lake ./lake --date 2013-08-24", "gold --lake ./lake --from 2013-08-23 --to 2013-08-31"],
+  examples: [
+    "gold --lake ./lake",
+    "gold --lake ./lake --date 2013-08-24",
+    "gold --lake ./lake --from 2013-08-23 --to 2013-08-31",
+  ],
   run: async (context) => {
     await using assembly = parts(context);
     const days = daysOf(context.flags);
     const lake = await assembly.lake({ create: false });
-    const summary = await makeGold({ ...stageOptions(context, lake), ...(days === undefined ? {} : { days }) });
+    const summary = await makeGold({
+      ...stageOptions(context, lake),
+      ...(days === undefined ? {} : { days }),
+    });
     if (context.flags.json) context.stdout(`${JSON.stringify(summary)}\n`);
-    else context.stdout(`${summary.daysReplaced.length} of ${summary.daysChecked.length} days replaced: ${summary.daysReplaced.join(", ") || "none"}\n`);
+    else {
+      context.stdout(
+        `${summary.daysReplaced.length} of ${summary.daysChecked.length} days replaced: ${summary.daysReplaced.join(", ") || "none"}\n`,
+      );
+    }
     return summary.daysReplaced.length === 0 ? 99 : 0;
   },
 });
 
 /** The days that the flags name; undefined without any. @throws USAGE_INVALID */
-function daysOf(flags: { readonly date: string | undefined; readonly from: string | undefined; readonly to: string | undefined }): readonly string[] | undefined {
+function daysOf(flags: {
+  readonly date: string | undefined;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}): readonly string[] | undefined {
   const { date, from, to } = flags;
   if (date !== undefined) {
-    if (from !== undefined || to !== undefined) throw new AtriumError("USAGE_INVALID", "--date excludes --from and --to: give one day, or both ends.");
+    if (from !== undefined || to !== undefined) {
+      throw new AtriumError("USAGE_INVALID", "--date excludes --from and --to: give one day, or both ends.");
+    }
     return [date];
   }
   if (from === undefined && to === undefined) return undefined;
-  if (from === undefined || to === undefined) throw new AtriumError("USAGE_INVALID", "--from and --to go together: give both ends.");
+  if (from === undefined || to === undefined) {
+    throw new AtriumError("USAGE_INVALID", "--from and --to go together: give both ends.");
+  }
   const count = (Date.parse(to) - Date.parse(from)) / DAY_MS + 1;
-  if (count < 1 || count > DAYS_MAX) throw new AtriumError("USAGE_INVALID", `--from ${from} --to ${to} are not 1 to ${DAYS_MAX} days: --to must not be earlier.`);
-  return Array.from({ length: count }, (_, index) => new Date(Date.parse(from) + index * DAY_MS).toISOString().slice(0, 10));
+  if (count < 1 || count > DAYS_MAX) {
+    throw new AtriumError(
+      "USAGE_INVALID",
+      `--from ${from} --to ${to} are not 1 to ${DAYS_MAX} days: --to must not be earlier.`,
+    );
+  }
+  return Array.from({ length: count }, (_, index) =>
+    new Date(Date.parse(from) + index * DAY_MS).toISOString().slice(0, 10),
+  );
 }

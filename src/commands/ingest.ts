@@ -2,7 +2,14 @@
 
 import { ingest } from "../lakehouse/bronze/ingest.ts";
 import { defineCommand, switchFlag } from "./command.ts";
-import { BATCH_SETTINGS, ingestOptions, LAKE_SETTINGS, LOG_SETTINGS, parts, prepareTopics } from "./stages.ts";
+import {
+  BATCH_SETTINGS,
+  ingestOptions,
+  LAKE_SETTINGS,
+  LOG_SETTINGS,
+  parts,
+  prepareTopics,
+} from "./stages.ts";
 
 /** The command. */
 export const ingestCommand = defineCommand({
@@ -21,9 +28,17 @@ export const ingestCommand = defineCommand({
     const log = await assembly.log();
     await prepareTopics(context, log);
     const { once, json } = context.flags;
-    const summary = await ingest({ ...ingestOptions(context, lake, log), signal: context.signal, isComplete: () => once });
+    const summary = await ingest({
+      ...ingestOptions(context, lake, log),
+      signal: context.signal,
+      isComplete: () => once,
+    });
     if (json) context.stdout(`${JSON.stringify(summary)}\n`);
-    else context.stdout(`${summary.readings.toLocaleString("en")} readings, ${summary.rejected.toLocaleString("en")} rejected.\n`);
+    else {
+      context.stdout(
+        `${summary.readings.toLocaleString("en")} readings, ${summary.rejected.toLocaleString("en")} rejected.\n`,
+      );
+    }
     return once && summary.batches === 0 && !context.signal.aborted ? 99 : 0;
   },
 });

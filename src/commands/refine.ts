@@ -21,9 +21,17 @@ export const refineCommand = defineCommand({
     const lake = await assembly.lake({ create: false });
     const { once, json } = context.flags;
     const { signal, clock } = context;
-    const summary = await refineLoop(stageOptions(context, lake), { bell: makeWake(clock), isComplete: () => once, signal });
+    const summary = await refineLoop(stageOptions(context, lake), {
+      bell: makeWake(clock),
+      isComplete: () => once,
+      signal,
+    });
     if (json) context.stdout(`${JSON.stringify(summary)}\n`);
-    else context.stdout(`${summary.rowsAdded.toLocaleString("en")} rows added of ${summary.rowsRead.toLocaleString("en")} read.\n`);
+    else {
+      context.stdout(
+        `${summary.rowsAdded.toLocaleString("en")} rows added of ${summary.rowsRead.toLocaleString("en")} read.\n`,
+      );
+    }
     return once && summary.batches === 0 && !signal.aborted ? 99 : 0;
   },
 });

@@ -1,7 +1,15 @@
 // `atrium replay`: raw files into the log, at a pace.
 
 import { defineCommand, switchFlag } from "./command.ts";
-import { checkSource, LOG_SETTINGS, PACE_SETTINGS, paceOf, parts, replayFiles, SOURCE_SETTINGS } from "./stages.ts";
+import {
+  checkSource,
+  LOG_SETTINGS,
+  PACE_SETTINGS,
+  paceOf,
+  parts,
+  replayFiles,
+  SOURCE_SETTINGS,
+} from "./stages.ts";
 
 /** The command. */
 export const replayCommand = defineCommand({
@@ -21,9 +29,17 @@ export const replayCommand = defineCommand({
     await assembly.lake({ create: true });
     const log = await assembly.log();
     const { signal } = context;
-    const summary = await replayFiles(context, { assembly, log, pace: paceOf(context), restart: context.flags.restart, signal });
+    const summary = await replayFiles(context, {
+      assembly,
+      log,
+      pace: paceOf(context),
+      restart: context.flags.restart,
+      signal,
+    });
     if (context.flags.json) context.stdout(`${JSON.stringify(summary)}\n`);
-    else context.stdout(`${summary.messages.toLocaleString("en")} messages sent from ${summary.files} files.\n`);
+    else {
+      context.stdout(`${summary.messages.toLocaleString("en")} messages sent from ${summary.files} files.\n`);
+    }
     return 0;
   },
 });

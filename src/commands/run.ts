@@ -8,9 +8,24 @@ import { TABLE_NAMES, type TableName } from "../reading/tables.ts";
 import type { ReplaySummary } from "../replay/replay.ts";
 import { peakMemoryMb } from "../support/memory.ts";
 import { defineCommand, switchFlag, type CommandContext } from "./command.ts";
-import { BATCH_SETTINGS, checkSource, ingestOptions, LAKE_SETTINGS, LOG_SETTINGS, parts, replayFiles, SOURCE_SETTINGS, stageOptions } from "./stages.ts";
+import {
+  BATCH_SETTINGS,
+  checkSource,
+  ingestOptions,
+  LAKE_SETTINGS,
+  LOG_SETTINGS,
+  parts,
+  replayFiles,
+  SOURCE_SETTINGS,
+  stageOptions,
+} from "./stages.ts";
 
-const settings: readonly SettingName[] = [...SOURCE_SETTINGS, ...LAKE_SETTINGS, ...LOG_SETTINGS, ...BATCH_SETTINGS];
+const settings: readonly SettingName[] = [
+  ...SOURCE_SETTINGS,
+  ...LAKE_SETTINGS,
+  ...LOG_SETTINGS,
+  ...BATCH_SETTINGS,
+];
 
 /** The command. */
 export const runCommand = defineCommand({
@@ -34,7 +49,14 @@ export const runCommand = defineCommand({
       ...stageOptions(context, lake),
       signal: context.signal,
       ingest: ingestOptions(context, lake, log),
-      replay: async (boundedLog, signal) => replayFiles(context, { assembly, log: boundedLog, pace: { mode: "max" }, restart: context.flags.restart, signal }),
+      replay: async (boundedLog, signal) =>
+        replayFiles(context, {
+          assembly,
+          log: boundedLog,
+          pace: { mode: "max" },
+          restart: context.flags.restart,
+          signal,
+        }),
     });
     const seconds = (context.clock.monotonicMs() - startMs) / 1000;
     const report = reportOf(summary, { tables: await tableRows(lake), seconds });

@@ -16,11 +16,16 @@ export const sqlCommand = defineCommand({
   about:
     `Answers a read-only query over the newest versions of the tables: ${TABLE_NAMES.map(sqlNameOf).join(", ")}.\n` +
     "The SQL is DuckDB's; all times are UTC.",
-  positionals: [{ name: "SQL", doc: 'the query, in quotes: "select * from gold_room_daily"', isRequired: true }],
+  positionals: [
+    { name: "SQL", doc: 'the query, in quotes: "select * from gold_room_daily"', isRequired: true },
+  ],
   flags: {
     json: switchFlag("Prints an array of objects."),
     csv: switchFlag("Prints CSV with a header."),
-    asOf: optionalFlag(kinds.integer(0, Number.MAX_SAFE_INTEGER), "Reads this version; the query then names one table."),
+    asOf: optionalFlag(
+      kinds.integer(0, Number.MAX_SAFE_INTEGER),
+      "Reads this version; the query then names one table.",
+    ),
     rows: flag(kinds.integer(1, ROWS_MAX), "100000", "Prints at most so many rows."),
   },
   settings: LAKE_SETTINGS,
@@ -35,14 +40,20 @@ export const sqlCommand = defineCommand({
     await using assembly = parts(context);
     const lake = await assembly.lake({ create: false });
     const timeoutMs = context.config.api.queryTimeoutSeconds * 1000;
-    const answer = await lake.engine.query({ sql, inputs: await inputsOf(lake, sql, asOf), rowsMax: rows, timeoutMs }, context.signal);
+    const answer = await lake.engine.query(
+      { sql, inputs: await inputsOf(lake, sql, asOf), rowsMax: rows, timeoutMs },
+      context.signal,
+    );
     for (const piece of textOf(answer, { json, csv })) context.stdout(piece);
     if (answer.truncated) context.stderr(`Only the first ${rows} rows are shown: raise --rows for more.\n`);
     return 0;
   },
 });
 
-function textOf(answer: Answer, { json, csv }: { readonly json: boolean; readonly csv: boolean }): Iterable<string> {
+function textOf(
+  answer: Answer,
+  { json, csv }: { readonly json: boolean; readonly csv: boolean },
+): Iterable<string> {
   if (json) return answerAsJson(answer);
   return csv ? answerAsCsv(answer) : answerAsText(answer);
 }
@@ -52,7 +63,10 @@ async function inputsOf(lake: Lake, sql: string, asOf: number | undefined): Prom
   const named = TABLE_NAMES.filter((name) => new RegExp(`\\b${sqlNameOf(name)}\\b`, "i").test(sql));
   const names = named.length === 0 && asOf === undefined ? TABLE_NAMES : named;
   if (asOf !== undefined && names.length !== 1) {
-    throw new AtriumError("USAGE_INVALID", `--as-of is the version of one table, and the query names ${names.length}: versions differ from table to table.`);
+    throw new AtriumError(
+      "USAGE_INVALID",
+      `--as-of is the version of one table, and the query names ${names.length}: versions differ from table to table.`,
+    );
   }
   return Promise.all(
     names.map(async (name) => {

@@ -17,12 +17,26 @@ import type { Logger } from "../support/logger.ts";
 import type { CommandContext } from "./command.ts";
 
 /** Settings of every command that opens a lake. */
-export const LAKE_SETTINGS: readonly SettingName[] = ["LAKE_URL", "ENGINE", "ENGINE_MEMORY_MB", "ENGINE_THREADS", "QUERY_TIMEOUT_SECONDS"];
+export const LAKE_SETTINGS: readonly SettingName[] = [
+  "LAKE_URL",
+  "ENGINE",
+  "ENGINE_MEMORY_MB",
+  "ENGINE_THREADS",
+  "QUERY_TIMEOUT_SECONDS",
+];
 
 /** Settings of every command that opens the log. */
 export const LOG_SETTINGS: readonly SettingName[] = [
-  "LOG", "LOG_PATH", "LOG_MAX_MB", "LOG_MAX_AGE_HOURS", "TOPIC_CO2", "TOPIC_HUMIDITY", "TOPIC_LUMINOSITY", "TOPIC_PIR",
-  "TOPIC_TEMPERATURE", "TOPIC_PARTITIONS",
+  "LOG",
+  "LOG_PATH",
+  "LOG_MAX_MB",
+  "LOG_MAX_AGE_HOURS",
+  "TOPIC_CO2",
+  "TOPIC_HUMIDITY",
+  "TOPIC_LUMINOSITY",
+  "TOPIC_PIR",
+  "TOPIC_TEMPERATURE",
+  "TOPIC_PARTITIONS",
 ];
 
 /** Settings of the batches from the log to silver. */
@@ -32,7 +46,12 @@ export const BATCH_SETTINGS: readonly SettingName[] = ["BATCH_SECONDS", "BATCH_R
 export const SOURCE_SETTINGS: readonly SettingName[] = ["SOURCE_URL", "ROOMS", "SENSORS", "PROGRESS_EVERY"];
 
 /** Settings of a replay's pace. */
-export const PACE_SETTINGS: readonly SettingName[] = ["REPLAY_MODE", "RATE_MSG_PER_SEC", "TIMEWARP_FACTOR", "LINGER_MS"];
+export const PACE_SETTINGS: readonly SettingName[] = [
+  "REPLAY_MODE",
+  "RATE_MSG_PER_SEC",
+  "TIMEWARP_FACTOR",
+  "LINGER_MS",
+];
 
 /** The name under which the log keeps how far the replay of raw files is. */
 const REPLAY_PRODUCER = "replay";
@@ -42,7 +61,10 @@ const MALFORMED_NAMED_MAX = 10;
 const POLL_MS = 1000;
 
 /** The parts that the configuration of a command names; queries may also read the folders `alsoReads`. */
-export function parts({ config, clock, logger }: CommandContext, alsoReads: readonly string[] = []): Assembly {
+export function parts(
+  { config, clock, logger }: CommandContext,
+  alsoReads: readonly string[] = [],
+): Assembly {
   return assemble(config, { clock, logger, alsoReads });
 }
 
@@ -79,7 +101,10 @@ export function ingestOptions(
 }
 
 /** Makes the topics that are missing and returns how many partitions each has. */
-export async function prepareTopics({ config }: CommandContext, log: EventLog): Promise<ReadonlyMap<string, number>> {
+export async function prepareTopics(
+  { config }: CommandContext,
+  log: EventLog,
+): Promise<ReadonlyMap<string, number>> {
   const { topics, partitions } = config.log;
   await log.createTopics(topicNames(topics).map((name) => ({ name, partitions })));
   return log.partitions();
@@ -95,10 +120,16 @@ export interface ReplayParts {
 }
 
 /** Replays the raw files into the log, with its progress shown. */
-export async function replayFiles(context: CommandContext, { assembly, log, pace, restart, signal }: ReplayParts): Promise<ReplaySummary> {
+export async function replayFiles(
+  context: CommandContext,
+  { assembly, log, pace, restart, signal }: ReplayParts,
+): Promise<ReplaySummary> {
   const { config, clock, logger } = context;
   const partitions = await prepareTopics(context, log);
-  const topic = (name: string): { name: string; partitions: number } => ({ name, partitions: present(partitions.get(name), `topic ${name}`) });
+  const topic = (name: string): { name: string; partitions: number } => ({
+    name,
+    partitions: present(partitions.get(name), `topic ${name}`),
+  });
   const { co2, humidity, luminosity, pir, temperature } = config.log.topics;
   try {
     return await replay({
@@ -107,7 +138,13 @@ export async function replayFiles(context: CommandContext, { assembly, log, pace
       clock,
       logger,
       pace,
-      topics: { co2: topic(co2), humidity: topic(humidity), luminosity: topic(luminosity), pir: topic(pir), temperature: topic(temperature) },
+      topics: {
+        co2: topic(co2),
+        humidity: topic(humidity),
+        luminosity: topic(luminosity),
+        pir: topic(pir),
+        temperature: topic(temperature),
+      },
       partitionOf,
       producer: REPLAY_PRODUCER,
       ...fileFilter(context),
@@ -149,7 +186,9 @@ function malformedReporter(logger: Logger): (line: MalformedLine) => void {
   let count = 0;
   return ({ file, line, text }) => {
     count += 1;
-    if (count <= MALFORMED_NAMED_MAX) logger.warn("no reading: the line goes to bronze/rejected as it is", { file, line, text });
+    if (count <= MALFORMED_NAMED_MAX) {
+      logger.warn("no reading: the line goes to bronze/rejected as it is", { file, line, text });
+    }
     if (count === MALFORMED_NAMED_MAX) logger.warn("further lines of this kind are only counted");
   };
 }
@@ -161,7 +200,11 @@ function progressReporter({ clock, progress }: CommandContext): (state: ReplayPr
     startBytes ??= state.bytesDone;
     const bytesPerMs = (state.bytesDone - startBytes) / (clock.monotonicMs() - startMs);
     const secondsLeft = bytesPerMs > 0 ? (state.bytesTotal - state.bytesDone) / bytesPerMs / 1000 : undefined;
-    progress.update(() => ({ message: "replay", text: progressText(state, secondsLeft), fields: { ...state, secondsLeft } }));
+    progress.update(() => ({
+      message: "replay",
+      text: progressText(state, secondsLeft),
+      fields: { ...state, secondsLeft },
+    }));
   };
 }
 

@@ -29,7 +29,11 @@ export const tableCommand = defineCommand({
     json: switchFlag("Prints JSON."),
   },
   settings: LAKE_SETTINGS,
-  examples: ["table list --lake ./lake", "table history silver/readings --lake ./lake", "table diff silver/readings --lake ./a --with ./b"],
+  examples: [
+    "table list --lake ./lake",
+    "table history silver/readings --lake ./lake",
+    "table diff silver/readings --lake ./a --with ./b",
+  ],
   run: async (context) => {
     const [action = "", name] = context.positionals;
     const other = context.flags.with;
@@ -43,14 +47,19 @@ export const tableCommand = defineCommand({
 });
 
 function show(context: CommandContext, answer: Answer): 0 {
-  for (const piece of context.flags["json"] === true ? answerAsJson(answer) : answerAsText(answer)) context.stdout(piece);
+  for (const piece of context.flags["json"] === true ? answerAsJson(answer) : answerAsText(answer)) {
+    context.stdout(piece);
+  }
   return 0;
 }
 
 function nameOf(name: string | undefined): TableName {
   const table = name === undefined ? undefined : tableNamed(name);
   if (table !== undefined) return table;
-  throw new AtriumError("USAGE_INVALID", `${name === undefined ? "The table's NAME is missing" : `There is no table ${name}`}: it is one of ${TABLE_NAMES.join(", ")}.`);
+  throw new AtriumError(
+    "USAGE_INVALID",
+    `${name === undefined ? "The table's NAME is missing" : `There is no table ${name}`}: it is one of ${TABLE_NAMES.join(", ")}.`,
+  );
 }
 
 async function listTables(lake: Lake): Promise<Answer> {
@@ -87,7 +96,11 @@ async function diff(
   if (other === undefined) throw new AtriumError("USAGE_INVALID", "diff needs the other lake: --with LAKE.");
   const { config } = context;
   await using assembly = parts({ ...context, config: { ...config, lake: { ...config.lake, url: other } } });
-  const found = await differingRows(name, { lake, other: await assembly.lake({ create: false }), timeoutMs: config.api.queryTimeoutSeconds * 1000 });
+  const found = await differingRows(name, {
+    lake,
+    other: await assembly.lake({ create: false }),
+    timeoutMs: config.api.queryTimeoutSeconds * 1000,
+  });
   context.stdout(
     found.onlyHere + found.onlyThere === 0
       ? `${name}: the same ${found.rows.toLocaleString("en")} rows in both.\n`

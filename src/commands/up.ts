@@ -2,6 +2,7 @@
 
 import { ingest } from "../lakehouse/bronze/ingest.ts";
 import { goldLoop, refineLoop, together } from "../pipeline.ts";
+import { isAtriumError } from "../support/errors.ts";
 import { makeWake } from "../support/wake.ts";
 import { defineCommand, switchFlag } from "./command.ts";
 import { serveUntil } from "./serving.ts";
@@ -51,10 +52,28 @@ export const upCommand = defineCommand({
       async (signal) => {
         if (config.source.url === undefined) return;
         const { restart } = context.flags;
-        const summary = await replayFiles(context, { assembly, log, pace: paceOf(context), restart, signal });
-        logger.info("replay ended", { messages: summary.messages, late: summary.late, malformed: summary.malformed });
+        try {
+          const { messages, late, malformed } = await replayFiles(context, {
+            assembly,
+            log,
+            pace: paceOf(context),
+            restart,
+            signal,
+          });
+          logger.info("replay ended", { messages, late, malformed });
+        } catch (error) {
+          // A damaged raw file ends the replay, not the building: the other stages and the API go on.
+          if (!isAtriumError(error, "SOURCE_UNREADABLE")) throw error;
+          logger.error("replay ended before its time", { code: error.code, message: error.message });
+        }
       },
-      async (signal) => ingest({ ...ingestOptions(context, lake, log), signal, isComplete: forever, onCommit: () => bell.ring() }),
+      async (signal) =>
+        ingest({
+          ...ingestOptions(context, lake, log),
+          signal,
+          isComplete: forever,
+          onCommit: () => bell.ring(),
+        }),
       async (signal) => refineLoop(stages, { bell, signal, isComplete: forever }),
       async (signal) => goldLoop({ ...stages, everyMs: config.lake.goldEverySeconds * 1000 }, signal),
       async (signal) => serveUntil(context, lake, signal),

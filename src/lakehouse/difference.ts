@@ -20,8 +20,14 @@ export async function differingRows(
   name: TableName,
   { lake, other, timeoutMs }: { readonly lake: Lake; readonly other: Lake; readonly timeoutMs: number },
 ): Promise<Difference> {
-  const here = { ...(await tableInput(lake, name, { snapshot: await lake.table(name).snapshot() })), name: "here" };
-  const there = { ...(await tableInput(other, name, { snapshot: await other.table(name).snapshot() })), name: "there" };
+  const here = {
+    ...(await tableInput(lake, name, { snapshot: await lake.table(name).snapshot() })),
+    name: "here",
+  };
+  const there = {
+    ...(await tableInput(other, name, { snapshot: await other.table(name).snapshot() })),
+    name: "there",
+  };
   const compared = here.columns.map((column) => column.name).filter((column) => !MADE_WHEN.includes(column));
   const columns = compared.map((column) => `"${column}"`).join(", ");
   const only = (a: string, b: string): string =>

@@ -67,7 +67,13 @@ export interface Written extends AsyncDisposable {
 }
 
 /** A value of a query's answer, ready for JSON: timestamps as ISO text, whole numbers beyond 2^53 as text, bytes as base64. */
-export type AnswerValue = string | number | boolean | null | readonly AnswerValue[] | { readonly [key: string]: AnswerValue };
+export type AnswerValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly AnswerValue[]
+  | { readonly [key: string]: AnswerValue };
 
 /** A query and its bounds. */
 export interface Query {

@@ -1,6 +1,12 @@
 // A lake: its marker, its tables, and the two steps that every stage shares, reading a version and publishing files.
 
-import { sqlNameOf, tableDefinition, TABLE_NAMES, type TableDefinition, type TableName } from "../reading/tables.ts";
+import {
+  sqlNameOf,
+  tableDefinition,
+  TABLE_NAMES,
+  type TableDefinition,
+  type TableName,
+} from "../reading/tables.ts";
 import { uniqueId } from "../support/chance.ts";
 import type { Clock } from "../support/clock.ts";
 import { AtriumError } from "../support/errors.ts";
@@ -88,7 +94,11 @@ export async function writeFiles(
 }
 
 /** Moves written files into the folder of their partition; they stay unseen until a commit names them. */
-export async function publish(lake: Lake, name: TableName, files: readonly WrittenFile[]): Promise<readonly AddFile[]> {
+export async function publish(
+  lake: Lake,
+  name: TableName,
+  files: readonly WrittenFile[],
+): Promise<readonly AddFile[]> {
   const { columns, partitionColumns } = (await ensureTable(lake, name)).schema;
   return inParallel(files, FILES_AT_ONCE, async (file) => {
     const folder = partitionFolder(partitionColumns, file.partitionValues);
@@ -126,7 +136,10 @@ async function checkMarker(store: ObjectStore, create: boolean): Promise<void> {
     );
   }
   if (!create) {
-    throw new AtriumError("NOT_FOUND", `There is no lake in ${store.url}. Fill one first, for example with atrium run --raw DIR --lake DIR.`);
+    throw new AtriumError(
+      "NOT_FOUND",
+      `There is no lake in ${store.url}. Fill one first, for example with atrium run --raw DIR --lake DIR.`,
+    );
   }
   const text = JSON.stringify({ formatVersion: LAKE_FORMAT_VERSION });
   await store.putIfAbsent(MARKER, new TextEncoder().encode(`${text}\n`));
@@ -142,5 +155,8 @@ async function readMarker(store: ObjectStore): Promise<number | undefined> {
   }
   const version = /"formatVersion"\s*:\s*(\d+)/.exec(text)?.[1];
   if (version !== undefined) return Number(version);
-  throw new AtriumError("LAKE_INVALID", `${store.url}/${MARKER} is damaged: it should read {"formatVersion":${LAKE_FORMAT_VERSION}}. Restore it.`);
+  throw new AtriumError(
+    "LAKE_INVALID",
+    `${store.url}/${MARKER} is damaged: it should read {"formatVersion":${LAKE_FORMAT_VERSION}}. Restore it.`,
+  );
 }

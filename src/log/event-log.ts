@@ -75,6 +75,9 @@ export interface ReadLimits {
  * process. Dispose: may be repeated; it ends waiting reads, which then return an empty list.
  */
 export interface EventLog extends AsyncDisposable {
+  /** A name that no other log has and that this one keeps: offsets of another log mean nothing here. */
+  identity(): Promise<string>;
+
   /**
    * Makes the topics that are missing, each with this many partitions; leaves the others as they are.
    * @throws USAGE_INVALID for a name that Kafka would refuse, or not 1 to 1,024 partitions

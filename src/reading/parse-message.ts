@@ -76,7 +76,9 @@ function parseJson(text: string): Rejection | { readonly fields: Readonly<Record
   try {
     value = JSON.parse(text);
   } catch {
-    if (/"value"\s*:\s*-?(NaN|Infinity)\b/i.test(text)) return reject("value_not_finite", `the value is not finite: ${text}`);
+    if (/"value"\s*:\s*-?(NaN|Infinity)\b/i.test(text)) {
+      return reject("value_not_finite", `the value is not finite: ${text}`);
+    }
     return reject("not_json", `no JSON: ${text}`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -85,7 +87,11 @@ function parseJson(text: string): Rejection | { readonly fields: Readonly<Record
   return { fields: Object.fromEntries(Object.entries(value)) };
 }
 
-function readFields(fields: Readonly<Record<string, unknown>>, text: string, logTimeMs: number): Reading | Rejection {
+function readFields(
+  fields: Readonly<Record<string, unknown>>,
+  text: string,
+  logTimeMs: number,
+): Reading | Rejection {
   const { room, sensor, ts, value } = fields;
   if (room === undefined || room === null) return reject("room_missing", `no room: ${text}`);
   if (!isRoomName(room)) return reject("room_invalid", `room is ${JSON.stringify(room)}`);
@@ -133,7 +139,9 @@ function otherFields(fields: Readonly<Record<string, unknown>>, text: string): s
 }
 
 function keepDigits(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
-  if (typeof value !== "number" || context?.source === undefined || String(value) === context.source) return value;
+  if (typeof value !== "number" || context?.source === undefined || String(value) === context.source) {
+    return value;
+  }
   return rawJson(context.source);
 }
 
@@ -144,5 +152,8 @@ function rawJson(source: string): unknown {
 }
 
 function reject(reason: RejectionReason, detail: string): Rejection {
-  return { reason, detail: detail.length > DETAIL_LENGTH_MAX ? `${detail.slice(0, DETAIL_LENGTH_MAX)}…` : detail };
+  return {
+    reason,
+    detail: detail.length > DETAIL_LENGTH_MAX ? `${detail.slice(0, DETAIL_LENGTH_MAX)}…` : detail,
+  };
 }

@@ -1,7 +1,15 @@
 // The tables of a lake as data: their names, columns and partitions. Everything that reads or writes one looks here.
 
 /** Column types, by Delta's names. Timestamps are UTC with µs; a long has 64 bits, an integer 32. */
-export type ColumnType = "string" | "long" | "integer" | "double" | "date" | "timestamp" | "boolean" | "binary";
+export type ColumnType =
+  | "string"
+  | "long"
+  | "integer"
+  | "double"
+  | "date"
+  | "timestamp"
+  | "boolean"
+  | "binary";
 
 /** One column of a table. */
 export interface Column {
@@ -150,10 +158,22 @@ const TABLES: Readonly<Record<TableName, Omit<TableDefinition, "name" | "sqlName
       column("luminosity_avg", "double", "lux."),
       column("luminosity_min", "double", "lux."),
       column("luminosity_max", "double", "lux."),
-      column("occupancy_rate", "double", "Share of time with motion in the last 5 minutes, from the valid PIR samples."),
+      column(
+        "occupancy_rate",
+        "double",
+        "Share of time with motion in the last 5 minutes, from the valid PIR samples.",
+      ),
       column("data_quality_score", "double", "100 x valid readings / readings."),
-      column("comfort_score", "double", "0 to 100; null if temperature, CO2 or humidity has no valid reading."),
-      column("coverage", "double", "Mean daily coverage over the five sensor types; one without readings counts 0."),
+      column(
+        "comfort_score",
+        "double",
+        "0 to 100; null if temperature, CO2 or humidity has no valid reading.",
+      ),
+      column(
+        "coverage",
+        "double",
+        "Mean daily coverage over the five sensor types; one without readings counts 0.",
+      ),
       column("revision", "integer", "1 when the day was first made; rises when late readings changed it."),
       CREATED_AT,
     ],

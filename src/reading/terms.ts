@@ -40,18 +40,72 @@ export interface SensorTypeTraits {
 
 /** Traits by sensor type: units, raw file names, topics and the plausible range that silver judges by. */
 export const SENSOR_TRAITS: Readonly<Record<SensorType, SensorTypeTraits>> = {
-  co2: { unit: "ppm", fileName: "co2", aliases: [], topic: "iot.co2", min: 0, max: 5000, minIsPlausible: false, integer: false, samplePeriodSeconds: 5 },
-  humidity: { unit: "%", fileName: "humidity", aliases: ["hum", "rh"], topic: "iot.humidity", min: 0, max: 100, minIsPlausible: true, integer: false, samplePeriodSeconds: 5 },
-  luminosity: { unit: "lux", fileName: "light", aliases: ["light"], topic: "iot.luminosity", min: 0, max: 3000, minIsPlausible: true, integer: false, samplePeriodSeconds: 5 },
-  pir: { unit: "count", fileName: "pir", aliases: ["motion"], topic: "iot.pir", min: 0, max: 30, minIsPlausible: true, integer: true, samplePeriodSeconds: 10 },
-  temperature: { unit: "°C", fileName: "temperature", aliases: ["temp"], topic: "iot.temperature", min: 10, max: 40, minIsPlausible: true, integer: false, samplePeriodSeconds: 5 },
+  co2: {
+    unit: "ppm",
+    fileName: "co2",
+    aliases: [],
+    topic: "iot.co2",
+    min: 0,
+    max: 5000,
+    minIsPlausible: false,
+    integer: false,
+    samplePeriodSeconds: 5,
+  },
+  humidity: {
+    unit: "%",
+    fileName: "humidity",
+    aliases: ["hum", "rh"],
+    topic: "iot.humidity",
+    min: 0,
+    max: 100,
+    minIsPlausible: true,
+    integer: false,
+    samplePeriodSeconds: 5,
+  },
+  luminosity: {
+    unit: "lux",
+    fileName: "light",
+    aliases: ["light"],
+    topic: "iot.luminosity",
+    min: 0,
+    max: 3000,
+    minIsPlausible: true,
+    integer: false,
+    samplePeriodSeconds: 5,
+  },
+  pir: {
+    unit: "count",
+    fileName: "pir",
+    aliases: ["motion"],
+    topic: "iot.pir",
+    min: 0,
+    max: 30,
+    minIsPlausible: true,
+    integer: true,
+    samplePeriodSeconds: 10,
+  },
+  temperature: {
+    unit: "°C",
+    fileName: "temperature",
+    aliases: ["temp"],
+    topic: "iot.temperature",
+    min: 10,
+    max: 40,
+    minIsPlausible: true,
+    integer: false,
+    samplePeriodSeconds: 5,
+  },
 };
 
 /** The sensor type that a name, an alias, a raw file name or an unambiguous prefix of one of them means. */
 export function sensorTypeNamed(name: string): SensorType | undefined {
   const wanted = name.trim().toLowerCase();
   if (wanted === "") return undefined;
-  const namesOf = (type: SensorType): readonly string[] => [type, SENSOR_TRAITS[type].fileName, ...SENSOR_TRAITS[type].aliases];
+  const namesOf = (type: SensorType): readonly string[] => [
+    type,
+    SENSOR_TRAITS[type].fileName,
+    ...SENSOR_TRAITS[type].aliases,
+  ];
   const exact = SENSOR_TYPES.find((type) => namesOf(type).includes(wanted));
   if (exact !== undefined) return exact;
   const matches = SENSOR_TYPES.filter((type) => namesOf(type).some((known) => known.startsWith(wanted)));

@@ -6,5 +6,11 @@ import { systemClock } from "../../src/support/clock.ts";
 import { engineContract } from "./engine.ts";
 
 engineContract("duckdb", (folder) =>
-  duckdbEngine({ memoryMb: 256, threads: 2, scratchFolder: join(folder, "_scratch"), readableFolders: [folder], clock: systemClock }),
+  duckdbEngine({
+    memoryMb: 256,
+    threads: 2,
+    scratchFolder: join(folder, "_scratch"),
+    readableFolders: [folder],
+    clock: systemClock,
+  }),
 );

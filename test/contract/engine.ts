@@ -47,7 +47,10 @@ const rows: RowsInput = {
 
 const SQL = `select cast(moment as date) as day, room, text, whole, small, real, moment, small > 0 as flag, bytes from source`;
 
-async function withEngine(open: OpenEngine, work: (engine: Engine, folder: string) => Promise<void>): Promise<void> {
+async function withEngine(
+  open: OpenEngine,
+  work: (engine: Engine, folder: string) => Promise<void>,
+): Promise<void> {
   await using folder = await temporaryFolder();
   await using engine = open(folder.path);
   await work(engine, folder.path);
@@ -57,12 +60,19 @@ function filesInput(files: readonly Pick<WrittenFile, "localPath" | "partitionVa
   return { kind: "files", name: "made", columns: COLUMNS, partitionColumns: PARTITIONS, files };
 }
 
-async function ask(engine: Engine, sql: string, inputs: readonly (RowsInput | FilesInput)[] = []): Promise<Answer> {
+async function ask(
+  engine: Engine,
+  sql: string,
+  inputs: readonly (RowsInput | FilesInput)[] = [],
+): Promise<Answer> {
   return engine.query({ sql, inputs, rowsMax: 100, timeoutMs: TIMEOUT_MS });
 }
 
 async function failsWith(code: ErrorCode, work: Promise<unknown>): Promise<void> {
-  await assert.rejects(work, (error) => isAtriumError(error, code) || assert.fail(`expected ${code}, got ${String(error)}`));
+  await assert.rejects(
+    work,
+    (error) => isAtriumError(error, code) || assert.fail(`expected ${code}, got ${String(error)}`),
+  );
 }
 
 /** Registers the suite for one adapter. */
@@ -72,8 +82,16 @@ export function engineContract(name: string, open: OpenEngine): void {
   };
 
   contract("rows of every type come back from files cell by cell", async (engine) => {
-    await using written = await engine.write({ sql: SQL, inputs: [rows], columns: COLUMNS, partitionColumns: PARTITIONS });
-    assert.equal(written.files.reduce((sum, file) => sum + file.rowCount, 0), 3);
+    await using written = await engine.write({
+      sql: SQL,
+      inputs: [rows],
+      columns: COLUMNS,
+      partitionColumns: PARTITIONS,
+    });
+    assert.equal(
+      written.files.reduce((sum, file) => sum + file.rowCount, 0),
+      3,
+    );
     const answer = await ask(engine, "select * from made order by whole", [filesInput(written.files)]);
     assert.deepEqual(answer.rows, [
       ["1970-01-01", ODD_ROOM, null, -2, -2, -0.5, "1970-01-01T00:00:00Z", false, null],
@@ -83,7 +101,12 @@ export function engineContract(name: string, open: OpenEngine): void {
   });
 
   contract("every file tells its rows, size, partition values and statistics", async (engine) => {
-    await using written = await engine.write({ sql: SQL, inputs: [rows], columns: COLUMNS, partitionColumns: PARTITIONS });
+    await using written = await engine.write({
+      sql: SQL,
+      inputs: [rows],
+      columns: COLUMNS,
+      partitionColumns: PARTITIONS,
+    });
     const odd = written.files.find((file) => file.partitionValues["room"] === ODD_ROOM);
     assert.deepEqual(odd?.partitionValues, { day: "1970-01-01", room: ODD_ROOM });
     assert.ok((odd?.sizeBytes ?? 0) > 0);
@@ -92,7 +115,12 @@ export function engineContract(name: string, open: OpenEngine): void {
   });
 
   contract("files in folders of other names are read by their partition values", async (engine, folder) => {
-    await using written = await engine.write({ sql: SQL, inputs: [rows], columns: COLUMNS, partitionColumns: PARTITIONS });
+    await using written = await engine.write({
+      sql: SQL,
+      inputs: [rows],
+      columns: COLUMNS,
+      partitionColumns: PARTITIONS,
+    });
     const moved = await Promise.all(
       written.files.map(async (file, index) => {
         const localPath = join(folder, `plain/${index}.parquet`);
@@ -101,7 +129,9 @@ export function engineContract(name: string, open: OpenEngine): void {
         return { localPath, partitionValues: file.partitionValues };
       }),
     );
-    const answer = await ask(engine, "select day, room, count(*) from made group by all order by all", [filesInput(moved)]);
+    const answer = await ask(engine, "select day, room, count(*) from made group by all order by all", [
+      filesInput(moved),
+    ]);
     assert.deepEqual(answer.rows, [
       ["1970-01-01", ODD_ROOM, 1],
       ["2013-08-23", "413", 2],
@@ -111,22 +141,46 @@ export function engineContract(name: string, open: OpenEngine): void {
   contract("a table without files is empty, with its columns and types", async (engine) => {
     const answer = await ask(engine, "select * from made", [filesInput([])]);
     assert.deepEqual(answer.rows, []);
-    assert.deepEqual(answer.columns.map((column) => column.name), COLUMNS.map((column) => column.name));
+    assert.deepEqual(
+      answer.columns.map((column) => column.name),
+      COLUMNS.map((column) => column.name),
+    );
   });
 
   contract("a transform without rows gives no file", async (engine) => {
-    await using written = await engine.write({ sql: `${SQL} where false`, inputs: [rows], columns: COLUMNS, partitionColumns: PARTITIONS });
+    await using written = await engine.write({
+      sql: `${SQL} where false`,
+      inputs: [rows],
+      columns: COLUMNS,
+      partitionColumns: PARTITIONS,
+    });
     assert.deepEqual(written.files, []);
   });
 
-  contract("the files are gone once the result is disposed, and after a transform that failed", async (engine) => {
-    const written = await engine.write({ sql: SQL, inputs: [rows], columns: COLUMNS, partitionColumns: PARTITIONS });
-    const paths = written.files.map((file) => file.localPath);
-    assert.ok(paths.length > 0 && paths.every((path) => existsSync(path)));
-    await written[Symbol.asyncDispose]();
-    assert.ok(paths.every((path) => !existsSync(path)));
-    await failsWith("ENGINE_FAILED", engine.write({ sql: "select nonsense", inputs: [rows], columns: COLUMNS, partitionColumns: PARTITIONS }));
-  });
+  contract(
+    "the files are gone once the result is disposed, and after a transform that failed",
+    async (engine) => {
+      const written = await engine.write({
+        sql: SQL,
+        inputs: [rows],
+        columns: COLUMNS,
+        partitionColumns: PARTITIONS,
+      });
+      const paths = written.files.map((file) => file.localPath);
+      assert.ok(paths.length > 0 && paths.every((path) => existsSync(path)));
+      await written[Symbol.asyncDispose]();
+      assert.ok(paths.every((path) => !existsSync(path)));
+      await failsWith(
+        "ENGINE_FAILED",
+        engine.write({
+          sql: "select nonsense",
+          inputs: [rows],
+          columns: COLUMNS,
+          partitionColumns: PARTITIONS,
+        }),
+      );
+    },
+  );
 
   contract("calls side by side see their own inputs only", async (engine) => {
     const one = (value: number): RowsInput => ({
@@ -135,8 +189,13 @@ export function engineContract(name: string, open: OpenEngine): void {
       rowCount: 1,
       columns: [{ name: "value", type: "integer", values: Int32Array.of(value) }],
     });
-    const answers = await Promise.all([1, 2, 3, 4, 5].map(async (value) => ask(engine, "select value from source", [one(value)])));
-    assert.deepEqual(answers.map((answer) => answer.rows[0]?.[0]), [1, 2, 3, 4, 5]);
+    const answers = await Promise.all(
+      [1, 2, 3, 4, 5].map(async (value) => ask(engine, "select value from source", [one(value)])),
+    );
+    assert.deepEqual(
+      answers.map((answer) => answer.rows[0]?.[0]),
+      [1, 2, 3, 4, 5],
+    );
     await failsWith("QUERY_INVALID", ask(engine, "select value from source"));
   });
 
@@ -181,11 +240,15 @@ export function engineContract(name: string, open: OpenEngine): void {
     await writeFile(join(other.path, "secret.csv"), "a\n1\n");
     await writeFile(join(folder, "own.csv"), "a\n1\n");
     assert.deepEqual((await ask(engine, `select * from read_csv('${join(folder, "own.csv")}')`)).rows, [[1]]);
-    await failsWith("QUERY_INVALID", ask(engine, `select * from read_csv('${join(other.path, "secret.csv")}')`));
+    await failsWith(
+      "QUERY_INVALID",
+      ask(engine, `select * from read_csv('${join(other.path, "secret.csv")}')`),
+    );
   });
 
   contract("a query that takes too long, or whose caller has gone, is stopped", async (engine) => {
-    const sql = "select count(*) from range(1000000) a, range(1000000) b, range(1000) c where (a.range * b.range) % 7 = c.range";
+    const sql =
+      "select count(*) from range(1000000) a, range(1000000) b, range(1000) c where (a.range * b.range) % 7 = c.range";
     await failsWith("QUERY_TIMEOUT", engine.query({ sql, inputs: [], rowsMax: 1, timeoutMs: 50 }));
     const caller = new AbortController();
     const asked = engine.query({ sql, inputs: [], rowsMax: 1, timeoutMs: TIMEOUT_MS }, caller.signal);

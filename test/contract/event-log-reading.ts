@@ -11,6 +11,14 @@ import { outgoing, perSuite, rejectsWith, startsOf, type LogFactory } from "./ev
 export function topicCases(factory: LogFactory): void {
   const { fixture } = perSuite(factory);
 
+  test("a log has one name, whatever is done with it", async () => {
+    const { log, topicPrefix } = fixture();
+    const identity = await log.identity();
+    assert.match(identity, /^[\w-]{1,100}$/);
+    await log.createTopics([{ name: `${topicPrefix}named`, partitions: 1 }]);
+    assert.equal(await log.identity(), identity);
+  });
+
   test("a topic keeps its number of partitions when it is created again", async () => {
     const { log, topicPrefix } = fixture();
     const name = `${topicPrefix}again`;

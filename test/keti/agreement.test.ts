@@ -41,7 +41,9 @@ after(async () => {
 });
 
 async function lakeRows(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
-  return JSON.parse(await done(["sql", "--lake", lake, "--json", sql])) as Readonly<Record<string, unknown>>[];
+  return JSON.parse(await done(["sql", "--lake", lake, "--json", sql])) as Readonly<
+    Record<string, unknown>
+  >[];
 }
 
 async function rawRows(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
@@ -49,7 +51,10 @@ async function rawRows(sql: string): Promise<readonly Readonly<Record<string, un
 }
 
 /** Asserts the same rows, numbers to 1e-9. */
-function assertClose(actual: readonly Readonly<Record<string, unknown>>[], expected: readonly Readonly<Record<string, unknown>>[]): void {
+function assertClose(
+  actual: readonly Readonly<Record<string, unknown>>[],
+  expected: readonly Readonly<Record<string, unknown>>[],
+): void {
   assert.equal(actual.length, expected.length);
   assert.ok(expected.length > 0);
   for (const [index, row] of expected.entries()) {
@@ -60,21 +65,30 @@ function assertClose(actual: readonly Readonly<Record<string, unknown>>[], expec
         typeof wanted === "number" && typeof found === "number"
           ? Math.abs(wanted - found) <= 1e-9 * Math.max(1, Math.abs(wanted))
           : found === wanted;
-      assert.ok(isClose, `row ${index}, ${column}: ${String(found)} in the lake, ${String(wanted)} in the raw files; ${JSON.stringify(actual[index])}`);
+      assert.ok(
+        isClose,
+        `row ${index}, ${column}: ${String(found)} in the lake, ${String(wanted)} in the raw files; ${JSON.stringify(actual[index])}`,
+      );
     }
   }
 }
 
 test("silver has every reading of the raw files, and judges as many valid", { skip }, async () => {
-  const silver = await lakeRows("select count(*) n, count(distinct sensor_id) s, sum(cast(is_valid as int)) v, sum(value_raw) total from silver_readings");
-  const files = await rawRows("select count(*) n, count(distinct room || sensor_type) s, count_if(valid) v, sum(value) total from readings");
+  const silver = await lakeRows(
+    "select count(*) n, count(distinct sensor_id) s, sum(cast(is_valid as int)) v, sum(value_raw) total from silver_readings",
+  );
+  const files = await rawRows(
+    "select count(*) n, count(distinct room || sensor_type) s, count_if(valid) v, sum(value) total from readings",
+  );
   assertClose(silver, files);
 });
 
 test("gold_sensor_hourly agrees with plain SQL over the raw files", { skip }, async () => {
-  const gold = await lakeRows(`select room, sensor_type, cast(event_date as varchar) d, hour_utc h, nb_readings, nb_valid, nb_invalid, value_min, value_max,
+  const gold =
+    await lakeRows(`select room, sensor_type, cast(event_date as varchar) d, hour_utc h, nb_readings, nb_valid, nb_invalid, value_min, value_max,
     value_avg, value_std, pct_valid, quality_flag_hour from gold_sensor_hourly order by 1, 2, 3, 4`);
-  const files = await rawRows(`select room, sensor_type, cast(cast(moment as date) as varchar) d, hour(moment) h, count(*) nb_readings, count_if(valid) nb_valid,
+  const files =
+    await rawRows(`select room, sensor_type, cast(cast(moment as date) as varchar) d, hour(moment) h, count(*) nb_readings, count_if(valid) nb_valid,
       count_if(not valid) nb_invalid, min(value) filter (valid) value_min, max(value) filter (valid) value_max,
       avg(value) filter (valid) value_avg, stddev_samp(value) filter (valid) value_std, count_if(valid) / count(*) pct_valid,
       case when count_if(valid) / count(*) >= 0.9 then 'OK' when count_if(valid) / count(*) >= 0.7 then 'WARNING' else 'BAD' end quality_flag_hour
@@ -83,7 +97,8 @@ test("gold_sensor_hourly agrees with plain SQL over the raw files", { skip }, as
 });
 
 test("gold_room_daily agrees with plain SQL over the raw files", { skip }, async () => {
-  const gold = await lakeRows(`select * exclude (created_at, revision, event_date, coverage), cast(event_date as varchar) d
+  const gold =
+    await lakeRows(`select * exclude (created_at, revision, event_date, coverage), cast(event_date as varchar) d
     from gold_room_daily order by room, d`);
   const files = await rawRows(`
     with valids as (select * from readings where valid),
@@ -110,8 +125,12 @@ test("gold_room_daily agrees with plain SQL over the raw files", { skip }, async
 });
 
 test("every malformed value of the known faults is flagged, none is lost", { skip }, async () => {
-  const silver = await lakeRows("select quality_flag f, count(*) n from silver_readings group by all order by 1");
-  const files = await rawRows("select case when valid then 'OK' else 'OUT_OF_RANGE' end f, count(*) n from readings group by all order by 1");
+  const silver = await lakeRows(
+    "select quality_flag f, count(*) n from silver_readings group by all order by 1",
+  );
+  const files = await rawRows(
+    "select case when valid then 'OK' else 'OUT_OF_RANGE' end f, count(*) n from readings group by all order by 1",
+  );
   assertClose(silver, files);
   assert.ok(silver.length === 2);
 });

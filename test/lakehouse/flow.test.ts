@@ -21,10 +21,15 @@ test("every message is in bronze or in rejected, with its position, whole", asyn
   ]);
   const summary = await lake.ingest();
   assert.deepEqual([summary.readings, summary.rejected], [2, 3]);
-  assert.deepEqual(await lake.rows(`select room, sensor_type, value, topic, "offset", ts_unix from bronze_readings order by 2`), [
-    ["413", "co2", 495, "iot.co2", 0, DAY],
-    ["413", "pir", 30, "iot.pir", 0, DAY],
-  ]);
+  assert.deepEqual(
+    await lake.rows(
+      `select room, sensor_type, value, topic, "offset", ts_unix from bronze_readings order by 2`,
+    ),
+    [
+      ["413", "co2", 495, "iot.co2", 0, DAY],
+      ["413", "pir", 30, "iot.pir", 0, DAY],
+    ],
+  );
   assert.deepEqual(
     await lake.rows(`select "offset", key, value, reason from bronze_rejected order by 1`),
     odd.map((value, index) => [
@@ -63,7 +68,9 @@ test("silver has one row a sensor and event time: the first in the log, however 
       await using lake = await makeTestLake();
       const first = new Map<string, number>();
       for (const round of sent) {
-        await lake.send(round.map(({ room, sensorType, second, value }) => message(room, sensorType, DAY + second, value)));
+        await lake.send(
+          round.map(({ room, sensorType, second, value }) => message(room, sensorType, DAY + second, value)),
+        );
         for (const { room, sensorType, second, value } of round) {
           const key = `${room}|${sensorType}|${DAY + second}`;
           if (!first.has(key)) first.set(key, value);
@@ -72,7 +79,9 @@ test("silver has one row a sensor and event time: the first in the log, however 
         if (refineEach) await lake.refine();
       }
       await lake.refine();
-      const rows = await lake.rows("select concat(room, '|', sensor_type, '|', ts_unix), value_raw from silver_readings");
+      const rows = await lake.rows(
+        "select concat(room, '|', sensor_type, '|', ts_unix), value_raw from silver_readings",
+      );
       assert.equal(rows.length, first.size);
       assert.deepEqual(new Map(rows.map(([key, value]) => [String(key), Number(value)])), first);
     }),
@@ -105,8 +114,13 @@ test("the quality flag follows the limits of the sensor type", async () => {
   await lake.send(cases.map(([type, value], index) => message("413", type, DAY + index, value)));
   await lake.ingest();
   await lake.refine();
-  const rows = await lake.rows("select sensor_type, value_raw, quality_flag, is_valid, value_clean, unit from silver_readings order by ts_utc");
-  assert.deepEqual(rows.map((row) => row.slice(0, 3)), cases.map((row) => [...row]));
+  const rows = await lake.rows(
+    "select sensor_type, value_raw, quality_flag, is_valid, value_clean, unit from silver_readings order by ts_utc",
+  );
+  assert.deepEqual(
+    rows.map((row) => row.slice(0, 3)),
+    cases.map((row) => [...row]),
+  );
   for (const [, raw, flag, isValid, clean, unit] of rows) {
     assert.equal(isValid, flag === "OK");
     assert.equal(clean, flag === "OK" ? raw : null);
@@ -120,7 +134,10 @@ test("gold is made for the days that changed, replaced whole, and left alone whe
   await lake.send([message("413", "co2", DAY, 400), message("413", "co2", DAY + 86_400, 500)]);
   await lake.ingest();
   await lake.refine();
-  assert.deepEqual((await makeGold({ lake: lake.lake, ...QUERY })).daysReplaced, ["2013-08-24", "2013-08-25"]);
+  assert.deepEqual((await makeGold({ lake: lake.lake, ...QUERY })).daysReplaced, [
+    "2013-08-24",
+    "2013-08-25",
+  ]);
   const versions = async (): Promise<readonly (number | undefined)[]> =>
     Promise.all(
       (["gold/sensor_hourly", "gold/sensor_daily", "gold/room_daily"] as const).map(
@@ -149,7 +166,9 @@ test("a score without one of its parts is null, and the coverage shows what is m
   await lake.ingest();
   await lake.refine();
   await makeGold({ lake: lake.lake, ...QUERY });
-  const [row] = await lake.rows("select temp_comfort_ratio, humidity_in_range_ratio, co2_avg, comfort_score, coverage from gold_room_daily");
+  const [row] = await lake.rows(
+    "select temp_comfort_ratio, humidity_in_range_ratio, co2_avg, comfort_score, coverage from gold_room_daily",
+  );
   assert.deepEqual(row?.slice(0, 4), [1, 1, null, null]);
   assert.ok(Number(row?.[4]) < 0.001);
 });
@@ -162,27 +181,38 @@ test("a table keeps its partition columns when the setting changes", async () =>
   await lake.send([message("415", "pir", DAY, 1)]);
   await lake.ingest(1, changed);
   const snapshot = await lake.lake.table("bronze/readings").snapshot();
-  assert.deepEqual([...(snapshot?.files.values() ?? [])].map((file) => file.partitionValues).toSorted(byRoom), [
-    { event_date: "2013-08-24", room: "413", sensor_type: "co2" },
-    { event_date: "2013-08-24", room: "415", sensor_type: "pir" },
-  ]);
+  assert.deepEqual(
+    [...(snapshot?.files.values() ?? [])].map((file) => file.partitionValues).toSorted(byRoom),
+    [
+      { event_date: "2013-08-24", room: "413", sensor_type: "co2" },
+      { event_date: "2013-08-24", room: "415", sensor_type: "pir" },
+    ],
+  );
 });
 
 for (const partitionBy of [["event_date"], ["event_date", "room"], ["event_date", "room", "sensor_type"]]) {
   test(`bronze partitioned by ${partitionBy.join(", ")} holds the same rows, each in its partition`, async () => {
     await using lake = await makeTestLake({ bronzePartitionBy: partitionBy });
     const sent = [0, 1, 2].flatMap((day) =>
-      SENSOR_TYPES.flatMap((type) => ["413", "4 1/5"].map((room) => message(room, type, DAY + day * 86_400, 20))),
+      SENSOR_TYPES.flatMap((type) =>
+        ["413", "4 1/5"].map((room) => message(room, type, DAY + day * 86_400, 20)),
+      ),
     );
     await lake.send(sent);
     await lake.ingest();
-    const days = "count(*), count(distinct event_date), count(distinct room), count(distinct sensor_type), bool_and(cast(event_ts as date) = event_date)";
+    const days =
+      "count(*), count(distinct event_date), count(distinct room), count(distinct sensor_type), bool_and(cast(event_ts as date) = event_date)";
     assert.deepEqual(await lake.rows(`select ${days} from bronze_readings`), [[30, 3, 2, 5, true]]);
     const snapshot = await lake.lake.table("bronze/readings").snapshot();
-    for (const file of snapshot?.files.values() ?? []) assert.deepEqual(Object.keys(file.partitionValues), partitionBy);
+    for (const file of snapshot?.files.values() ?? []) {
+      assert.deepEqual(Object.keys(file.partitionValues), partitionBy);
+    }
   });
 }
 
-function byRoom(a: Readonly<Record<string, string | null>>, b: Readonly<Record<string, string | null>>): number {
+function byRoom(
+  a: Readonly<Record<string, string | null>>,
+  b: Readonly<Record<string, string | null>>,
+): number {
   return String(a["room"]).localeCompare(String(b["room"]));
 }

@@ -22,7 +22,8 @@ async function append(log: EventLog, count: number): Promise<void> {
   await log.append([{ topic: TOPIC, partition: 0, records }]);
 }
 
-const release = async (log: EventLog, offset: bigint): Promise<void> => log.release([{ topic: TOPIC, partition: 0, offset }]);
+const release = async (log: EventLog, offset: bigint): Promise<void> =>
+  log.release([{ topic: TOPIC, partition: 0, offset }]);
 const end = async (log: EventLog): Promise<bigint | undefined> => (await log.ranges([TOPIC]))[0]?.end;
 
 /** Lets everything run that can run. */

@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { TABLE_NAMES } from "../../src/reading/tables.ts";
 import type { ErrorCode } from "../../src/support/errors.ts";
 import {
   ask,
@@ -98,23 +99,26 @@ describe("a raw folder", { concurrency: 2 }, () => {
     assertOneError(await atrium(run, { env: QUIET }), "SOURCE_UNREADABLE", /light\.csv\.gz/);
     await writeFile(join(source, room, "light.csv.gz"), whole);
     await runAll(source, lake);
-    await assertSameRows(lake, reference);
+    // The day was made once without the rest of the file: its rows are the same, its revision is 2.
+    await assertSameRows(
+      lake,
+      reference,
+      TABLE_NAMES.filter((name) => name !== "gold/room_daily"),
+    );
+    const differing = await askOne(lake, "select max(revision) as n from gold_room_daily");
+    assert.equal(differing["n"], 2);
   });
 
-  test(
-    "with a damaged gzip file fills the lake with what came before the damage",
-    { todo: "run stops ingestion together with replay, so a lake with one damaged file never fills" },
-    async () => {
-      const { source, lake } = await sourceWithDamage();
-      assertOneError(
-        await atrium(["run", "--raw", source, "--lake", lake], { env: QUIET }),
-        "SOURCE_UNREADABLE",
-        /light/,
-      );
-      const silver = await askOne(lake, "select count(*) as n from silver_readings");
-      assert.ok(Number(silver["n"]) > 1000, `${String(silver["n"])} readings`);
-    },
-  );
+  test("with a damaged gzip file fills the lake with what came before the damage", async () => {
+    const { source, lake } = await sourceWithDamage();
+    assertOneError(
+      await atrium(["run", "--raw", source, "--lake", lake], { env: QUIET }),
+      "SOURCE_UNREADABLE",
+      /light/,
+    );
+    const silver = await askOne(lake, "select count(*) as n from silver_readings");
+    assert.ok(Number(silver["n"]) > 1000, `${String(silver["n"])} readings`);
+  });
 
   test("with a file that is no gzip at all is an error that names it", async () => {
     const source = await newFolder();
@@ -151,20 +155,16 @@ describe("a lake", { concurrency: 2 }, () => {
     assert.deepEqual(await filesBelow(lake), before);
   });
 
-  test(
-    "that is a file is an error of the catalogue",
-    { todo: "ends as INTERNAL: the clean-up of _scratch hides the error" },
-    async () => {
-      const lake = newPath("file");
-      await writeFile(lake, "");
-      for (const args of everyCommand(lake)) {
-        const ended = await atrium(args);
-        assert.notEqual(ended.code, 0);
-        assert.doesNotMatch(ended.stderr, /INTERNAL/, args.join(" "));
-        assert.match(ended.stderr, new RegExp(lake));
-      }
-    },
-  );
+  test("that is a file is an error of the catalogue", async () => {
+    const lake = newPath("file");
+    await writeFile(lake, "");
+    for (const args of everyCommand(lake)) {
+      const ended = await atrium(args);
+      assert.notEqual(ended.code, 0);
+      assert.doesNotMatch(ended.stderr, /INTERNAL/, args.join(" "));
+      assert.match(ended.stderr, new RegExp(lake));
+    }
+  });
 
   test("whose log is cut short says so and loses nothing: its tables still answer", async () => {
     const lake = await lakeWithCutLog();
@@ -180,39 +180,31 @@ describe("a lake", { concurrency: 2 }, () => {
     assert.match((await atrium(["doctor", "--lake", lake])).stdout, /^fail +log: .*log\.db/m);
   });
 
-  test(
-    "whose log is moved away, as the error of a damaged one advises, takes in new readings",
-    { todo: "positions of the old log are held against the new one: LOG_OFFSET_LOST" },
-    async () => {
-      const lake = await lakeWithCutLog();
-      await rm(join(lake, "_log"), { recursive: true });
-      const report = await runAll(raw, lake);
-      assert.equal(report.silver, 0);
-      await assertSameRows(lake, reference, ["silver/readings", "gold/room_daily"]);
-    },
-  );
+  test("whose log is moved away, as the error of a damaged one advises, takes in new readings", async () => {
+    const lake = await lakeWithCutLog();
+    await rm(join(lake, "_log"), { recursive: true });
+    const report = await runAll(raw, lake);
+    assert.equal(report.silver, 0);
+    await assertSameRows(lake, reference, ["silver/readings", "gold/room_daily"]);
+  });
 
-  test(
-    "whose log was replaced by another takes in all of it or refuses it, but never skips messages",
-    { todo: "messages of a new log below the old positions are skipped without a word" },
-    async () => {
-      const lake = newPath("replaced");
-      const one = ["--topic-partitions", "1"];
-      await runAll(raw, lake, one);
-      await rm(join(lake, "_log"), { recursive: true });
-      const other = newPath("raw");
-      await mkdir(other);
-      await cp(join(raw, room), join(other, "other"), { recursive: true });
-      const replay = ["replay", "--raw", other, "--lake", lake, "--replay-mode", "max", ...one];
-      await done(replay, { env: QUIET });
-      await done([...replay, "--restart"], { env: QUIET });
-      const ended = await atrium(["ingest", "--once", "--lake", lake], { env: QUIET });
-      if (ended.code !== 0) return;
-      const held = await askOne(lake, "select count(*) as n from bronze_readings where room = 'other'");
-      const all = await askOne(reference, "select 2 * count(*) as n from bronze_readings");
-      assert.equal(held["n"], all["n"]);
-    },
-  );
+  test("whose log was replaced by another takes in all of it or refuses it, but never skips messages", async () => {
+    const lake = newPath("replaced");
+    const one = ["--topic-partitions", "1"];
+    await runAll(raw, lake, one);
+    await rm(join(lake, "_log"), { recursive: true });
+    const other = newPath("raw");
+    await mkdir(other);
+    await cp(join(raw, room), join(other, "other"), { recursive: true });
+    const replay = ["replay", "--raw", other, "--lake", lake, "--replay-mode", "max", ...one];
+    await done(replay, { env: QUIET });
+    await done([...replay, "--restart"], { env: QUIET });
+    const ended = await atrium(["ingest", "--once", "--lake", lake], { env: QUIET });
+    if (ended.code !== 0) return;
+    const held = await askOne(lake, "select count(*) as n from bronze_readings where room = 'other'");
+    const all = await askOne(reference, "select 2 * count(*) as n from bronze_readings");
+    assert.equal(held["n"], all["n"]);
+  });
 });
 
 describe("a command", { concurrency: 2 }, () => {

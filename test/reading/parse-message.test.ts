@@ -85,10 +85,7 @@ for (const [reason, message] of REJECTED) {
 }
 
 test("every reason of the list has a message that shows it", () => {
-  assert.deepEqual(
-    new Set(REJECTED.map(([reason]) => reason)),
-    new Set(Object.keys(REJECTION_REASONS)),
-  );
+  assert.deepEqual(new Set(REJECTED.map(([reason]) => reason)), new Set(Object.keys(REJECTION_REASONS)));
 });
 
 test("an event time up to a day ahead of its log time is taken, later ones are not", () => {

@@ -3,8 +3,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { duckdbEngine } from "../../src/adapters/duckdb/engine.ts";
 import { duckdbCheckpointCodec } from "../../src/adapters/duckdb/checkpoint-codec.ts";
+import { duckdbEngine } from "../../src/adapters/duckdb/engine.ts";
 import { localObjectStore } from "../../src/adapters/local/object-store.ts";
 import { makeMemoryLog } from "../../src/adapters/memory/event-log.ts";
 import { ingest, type IngestSummary } from "../../src/lakehouse/bronze/ingest.ts";
@@ -42,7 +42,10 @@ export function testClock(startMs = Date.UTC(2026, 0, 1)): Clock & { set(ms: num
 
 /** A reading as a message. */
 export function message(room: string, sensorType: SensorType, ts: number, value: number): KeyedValue {
-  return { key: `${room}:${sensorType}`, value: Buffer.from(JSON.stringify({ room, sensor: sensorType, ts, value })) };
+  return {
+    key: `${room}:${sensorType}`,
+    value: Buffer.from(JSON.stringify({ room, sensor: sensorType, ts, value })),
+  };
 }
 
 /** Makes an empty lake and an empty log. */

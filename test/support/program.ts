@@ -25,9 +25,16 @@ export interface Running {
 }
 
 /** Starts `atrium ARGS`; only the given environment is passed on, with what a process needs to run at all. */
-export function start(args: readonly string[], options: { readonly env?: Record<string, string>; readonly cwd?: string } = {}): Running {
+export function start(
+  args: readonly string[],
+  options: { readonly env?: Record<string, string>; readonly cwd?: string } = {},
+): Running {
   const { PATH = "", HOME = "" } = process.env;
-  const child = spawn(ATRIUM, args, { cwd: options.cwd, env: { PATH, HOME, ...options.env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(ATRIUM, args, {
+    cwd: options.cwd,
+    env: { PATH, HOME, ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
@@ -39,14 +46,22 @@ export function start(args: readonly string[], options: { readonly env?: Record<
 }
 
 /** Runs `atrium ARGS` to its end. */
-export async function atrium(args: readonly string[], options: Parameters<typeof start>[1] = {}): Promise<Ended> {
+export async function atrium(
+  args: readonly string[],
+  options: Parameters<typeof start>[1] = {},
+): Promise<Ended> {
   return start(args, options).ended;
 }
 
 /** Runs `atrium ARGS`, which must end with exit code 0, and returns its standard output. */
-export async function done(args: readonly string[], options: Parameters<typeof start>[1] = {}): Promise<string> {
+export async function done(
+  args: readonly string[],
+  options: Parameters<typeof start>[1] = {},
+): Promise<string> {
   const ended = await atrium(args, options);
-  if (ended.code !== 0) throw new Error(`atrium ${args.join(" ")} ended with ${ended.code ?? ended.signal}: ${ended.stderr}`);
+  if (ended.code !== 0) {
+    throw new Error(`atrium ${args.join(" ")} ended with ${ended.code ?? ended.signal}: ${ended.stderr}`);
+  }
   return ended.stdout;
 }
 

@@ -47,6 +47,7 @@ export function recordingLog(options: RecordingLogOptions = {}): RecordingLog {
   return {
     records,
     notes,
+    identity: async () => "recording",
     createTopics: async (wanted) => {
       for (const { name, partitions } of wanted) if (!topics.has(name)) topics.set(name, partitions);
     },

@@ -159,36 +159,64 @@ function copyStatement(transform: Transform, folder: string): string {
 async function answer(connection: DuckDBConnection, query: Query): Promise<Answer> {
   if (query.sql.trim() === "") throw new AtriumError("QUERY_INVALID", "The query is empty: give one SELECT.");
   const statements = await connection.extractStatements(query.sql);
-  if (statements.count !== 1) throw new AtriumError("QUERY_INVALID", `Expected one SQL statement, found ${statements.count}.`);
+  if (statements.count !== 1) {
+    throw new AtriumError("QUERY_INVALID", `Expected one SQL statement, found ${statements.count}.`);
+  }
   const prepared = await statements.prepare(0);
   if (prepared.statementType !== StatementType.SELECT && prepared.statementType !== StatementType.EXPLAIN) {
-    throw new AtriumError("QUERY_INVALID", "Only queries are allowed: begin with SELECT, WITH, FROM, DESCRIBE or EXPLAIN.");
+    throw new AtriumError(
+      "QUERY_INVALID",
+      "Only queries are allowed: begin with SELECT, WITH, FROM, DESCRIBE or EXPLAIN.",
+    );
   }
   if (query.parameters) prepared.bind({ ...query.parameters });
   const reader = await prepared.streamAndReadUntil(query.rowsMax + 1);
-  const columns = reader.columnNames().map((name, index) => ({ name, type: reader.columnType(index).toString() }));
+  const columns = reader
+    .columnNames()
+    .map((name, index) => ({ name, type: reader.columnType(index).toString() }));
   const rows = reader.getRows().slice(0, query.rowsMax);
-  return { columns, rows: rows.map((row) => row.map(answerValue)), truncated: reader.currentRowCount > query.rowsMax };
+  return {
+    columns,
+    rows: rows.map((row) => row.map(answerValue)),
+    truncated: reader.currentRowCount > query.rowsMax,
+  };
 }
 
 function timeoutError(query: Query, cause: unknown): AtriumError {
   const seconds = query.timeoutMs / 1000;
-  return new AtriumError("QUERY_TIMEOUT", `The query was stopped after ${seconds} s: ask for fewer rows or days, or raise QUERY_TIMEOUT_SECONDS.`, { cause });
+  return new AtriumError(
+    "QUERY_TIMEOUT",
+    `The query was stopped after ${seconds} s: ask for fewer rows or days, or raise QUERY_TIMEOUT_SECONDS.`,
+    { cause },
+  );
 }
 
-const USER_FAULTS = /^(Parser|Binder|Catalog|Conversion|Out of Range|Invalid Input|Mismatch Type|Not implemented|Permission|Syntax) Error/;
+const USER_FAULTS =
+  /^(Parser|Binder|Catalog|Conversion|Out of Range|Invalid Input|Mismatch Type|Not implemented|Permission|Syntax) Error/;
 
 function engineError(error: unknown, what: string): AtriumError {
   if (isAtriumError(error)) return error;
   const message = messageOf(error).replace(/^Failed to extract statements: /, "");
   if (/No space left|disk quota|max_temp_directory_size/i.test(message)) {
-    return new AtriumError("STORE_FULL", `The disk is full: the ${what} needs space for its files. Free some and go on.`, { cause: error });
+    return new AtriumError(
+      "STORE_FULL",
+      `The disk is full: the ${what} needs space for its files. Free some and go on.`,
+      { cause: error },
+    );
   }
   if (what === "query" && USER_FAULTS.test(message)) {
     return new AtriumError("QUERY_INVALID", message.replaceAll(/\s*\n\s*/g, " ").trim(), { cause: error });
   }
   if (message.startsWith("Out of Memory Error")) {
-    return new AtriumError("ENGINE_FAILED", `The ${what} needs more memory than ENGINE_MEMORY_MB allows: raise it, or lower BATCH_ROWS.`, { cause: error });
+    return new AtriumError(
+      "ENGINE_FAILED",
+      `The ${what} needs more memory than ENGINE_MEMORY_MB allows: raise it, or lower BATCH_ROWS.`,
+      { cause: error },
+    );
   }
-  return new AtriumError("ENGINE_FAILED", `The ${what} failed in DuckDB: ${message.split("\n")[0] ?? message}`, { cause: error });
+  return new AtriumError(
+    "ENGINE_FAILED",
+    `The ${what} failed in DuckDB: ${message.split("\n")[0] ?? message}`,
+    { cause: error },
+  );
 }

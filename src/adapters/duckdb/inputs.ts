@@ -64,7 +64,9 @@ export function viewOf(input: FilesInput): string {
 }
 
 function emptySource(input: FilesInput): string {
-  const nulls = input.columns.map((column) => `cast(null as ${sqlType(column.type)}) as ${quoteName(column.name)}`);
+  const nulls = input.columns.map(
+    (column) => `cast(null as ${sqlType(column.type)}) as ${quoteName(column.name)}`,
+  );
   return `(select ${nulls.join(", ")} where false)`;
 }
 
@@ -87,7 +89,10 @@ function fileSource(input: FilesInput): string {
 function folderNamesAgree(path: string, values: Readonly<Record<string, string | null>>): boolean {
   const folders = new Map(path.split("/").flatMap((part) => (part.includes("=") ? [splitFolder(part)] : [])));
   const wanted = Object.entries(values);
-  return folders.size === wanted.length && wanted.every(([name, value]) => value !== null && folders.get(name) === value);
+  return (
+    folders.size === wanted.length &&
+    wanted.every(([name, value]) => value !== null && folders.get(name) === value)
+  );
 }
 
 function splitFolder(part: string): [string, string] {
@@ -101,7 +106,9 @@ function splitFolder(part: string): [string, string] {
 
 function partitionList(input: FilesInput, partitions: readonly Pick<Column, "name" | "type">[]): string {
   const literal = (value: string | null | undefined, type: ColumnType): string =>
-    value === null || value === undefined ? `cast(null as ${sqlType(type)})` : `cast(${quoteText(value)} as ${sqlType(type)})`;
+    value === null || value === undefined
+      ? `cast(null as ${sqlType(type)})`
+      : `cast(${quoteText(value)} as ${sqlType(type)})`;
   const rows = input.files.map((file) => {
     const values = partitions.map((column) => literal(file.partitionValues[column.name], column.type));
     return `(${[quoteText(file.localPath), ...values].join(", ")})`;
@@ -134,10 +141,19 @@ function fillVector(
   if (ArrayBuffer.isView(values)) {
     const from = values.byteOffset + start * values.BYTES_PER_ELEMENT;
     const vector = bindings.data_chunk_get_vector(chunk.chunk, index);
-    bindings.copy_data_to_vector(vector, 0, arrayBufferOf(values), from, chunk.rowCount * values.BYTES_PER_ELEMENT);
+    bindings.copy_data_to_vector(
+      vector,
+      0,
+      arrayBufferOf(values),
+      from,
+      chunk.rowCount * values.BYTES_PER_ELEMENT,
+    );
   } else {
     const slice = values.slice(start, start + chunk.rowCount);
-    chunk.setColumnValues(index, slice.map((value) => (value instanceof Uint8Array ? blobValue(value) : value)));
+    chunk.setColumnValues(
+      index,
+      slice.map((value) => (value instanceof Uint8Array ? blobValue(value) : value)),
+    );
   }
 }
 

@@ -10,7 +10,9 @@ export function writtenFiles(rows: readonly Readonly<Record<string, DuckDBValue>
     localPath: String(row["filename"]),
     rowCount: Number(row["count"]),
     sizeBytes: Number(row["file_size_bytes"]),
-    partitionValues: Object.fromEntries(entriesOf(row["partition_keys"]).map(([name, value]) => [name, textOf(value)])),
+    partitionValues: Object.fromEntries(
+      entriesOf(row["partition_keys"]).map(([name, value]) => [name, textOf(value)]),
+    ),
     columns: Object.fromEntries(
       entriesOf(row["column_statistics"]).map(([name, facts]) => [unquote(name), statisticsOf(facts)]),
     ),

@@ -97,6 +97,10 @@ class SqliteLog implements EmbeddedLog {
     this.#waiting = makeWaiting(clock, LOOK_PAUSES_MS);
   }
 
+  async identity(): Promise<string> {
+    return this.#logId;
+  }
+
   async createTopics(
     topics: readonly { readonly name: string; readonly partitions: number }[],
   ): Promise<void> {

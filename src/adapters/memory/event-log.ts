@@ -15,12 +15,15 @@ import { checkNewTopic, checkPosition, partitionMissing } from "../../log/positi
 import { byteSize, checkRecords } from "../../log/records.ts";
 import { makeWaiting, type Waiting } from "../../log/waiting.ts";
 import { invariant } from "../../support/assert.ts";
+import { uniqueId } from "../../support/chance.ts";
 import type { Clock } from "../../support/clock.ts";
 import { AtriumError } from "../../support/errors.ts";
 
 /** How a log in memory is made. */
 export interface MemoryLogOptions {
   readonly clock: Clock;
+  /** Default: a random one. */
+  readonly identity?: string;
   /** As in the embedded log; `maxBytes` is counted over uncompressed records. Default: no limit. */
   readonly retention?: { readonly maxAgeMs?: number; readonly maxBytes: number };
 }
@@ -48,6 +51,7 @@ export function makeMemoryLog(options: MemoryLogOptions): EventLog {
 
 class MemoryLog implements EventLog {
   readonly #options: MemoryLogOptions;
+  readonly #identity: string;
   readonly #topics = new Map<string, Partition[]>();
   readonly #notes = new Map<string, Map<string, string>>();
   readonly #waiting: Waiting;
@@ -57,7 +61,12 @@ class MemoryLog implements EventLog {
 
   constructor(options: MemoryLogOptions) {
     this.#options = options;
+    this.#identity = options.identity ?? uniqueId();
     this.#waiting = makeWaiting(options.clock, { first: Infinity, max: Infinity });
+  }
+
+  async identity(): Promise<string> {
+    return this.#identity;
   }
 
   async createTopics(

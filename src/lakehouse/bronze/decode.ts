@@ -6,7 +6,12 @@
 // one shape, or it steps aside.
 
 import type { RecordBatch } from "../../log/event-log.ts";
-import { FUTURE_TOLERANCE_MS, isRejection, parseMessage, type RejectionReason } from "../../reading/parse-message.ts";
+import {
+  FUTURE_TOLERANCE_MS,
+  isRejection,
+  parseMessage,
+  type RejectionReason,
+} from "../../reading/parse-message.ts";
 import { splitKey, type StagedReadings } from "./staged-readings.ts";
 
 /** A message that is no reading, whole. */
@@ -51,7 +56,11 @@ export function decodeBatch(batch: RecordBatch, fromOffset: bigint, target: Deco
   const { records } = batch;
   const scanner = new ValueScanner(records.values, records.valueEnds);
   const expected = records.keys.map((key) => expectedOf(key, target.staged));
-  const origin = { source: target.staged.sourceCode(batch.topic, batch.partition), offset: 0, logTimeMs: batch.logTimeMs };
+  const origin = {
+    source: target.staged.sourceCode(batch.topic, batch.partition),
+    offset: 0,
+    logTimeMs: batch.logTimeMs,
+  };
   const base = Number(batch.baseOffset);
   const first = Number(fromOffset);
   const secondsMax = Math.floor((batch.logTimeMs + FUTURE_TOLERANCE_MS) / 1000);
@@ -63,7 +72,11 @@ export function decodeBatch(batch: RecordBatch, fromOffset: bigint, target: Deco
       continue;
     }
     const sensor = expected[records.keyIndexes[index] ?? -1];
-    if (sensor !== undefined && batch.logTimeDeltasMs === undefined && scanner.readShort(sensor.prefix, index, secondsMax)) {
+    if (
+      sensor !== undefined &&
+      batch.logTimeDeltasMs === undefined &&
+      scanner.readShort(sensor.prefix, index, secondsMax)
+    ) {
       target.staged.add(sensor.sensor, scanner.seconds * 1e6, scanner.value, origin);
     } else {
       decodeOne({ batch, index, value: scanner.take(index), origin }, target);
@@ -99,7 +112,9 @@ function decodeOne({ batch, index, value, origin }: OneRecord, target: DecodeTar
 
 function expectedOf(key: string, staged: StagedReadings): Expected | undefined {
   const parts = splitKey(key);
-  if (parts === undefined || !/^[\w .-]{1,100}$/.test(parts.room) || parts.room.trim() === "") return undefined;
+  if (parts === undefined || !/^[\w .-]{1,100}$/.test(parts.room) || parts.room.trim() === "") {
+    return undefined;
+  }
   const prefix = Buffer.from(`{"room":${JSON.stringify(parts.room)},"sensor":"${parts.sensorType}","ts":`);
   return { prefix, sensor: staged.sensorCode(parts.room, parts.sensorType) };
 }

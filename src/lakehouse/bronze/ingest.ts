@@ -15,9 +15,15 @@ import type { RowsInput } from "../engine.ts";
 import { ensureTable, publish, writeFiles, type Lake } from "../lake.ts";
 import { decodeBatch, type RejectedMessage } from "./decode.ts";
 import { markDistinct } from "./distinct-keys.ts";
-import { advance, ingestAppId, nextPositions, positionsAfter, txnsOf } from "./positions.ts";
+import { advance, ingestAppId, nextPositions, placeOf, positionsAfter, txnsOf } from "./positions.ts";
 import { StagedReadings } from "./staged-readings.ts";
-import { batchInput, BRONZE_READINGS_SQL, BRONZE_REJECTED_SQL, PARTITION_CODE, rejectedInput } from "./transform.ts";
+import {
+  batchInput,
+  BRONZE_READINGS_SQL,
+  BRONZE_REJECTED_SQL,
+  PARTITION_CODE,
+  rejectedInput,
+} from "./transform.ts";
 
 /** What ingestion works on and its bounds. */
 export interface IngestOptions {
@@ -61,6 +67,8 @@ const REJECTED_MAX = 50_000;
 
 /** Where ingestion stands between two batches. */
 interface State {
+  /** The log's. */
+  readonly identity: string;
   readonly positions: readonly Position[];
   readonly readings: Snapshot;
   readonly rejected: Snapshot;
@@ -79,9 +87,14 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const { lake, log, topics, signal } = options;
   const readings = await ensureTable(lake, "bronze/readings");
   const rejected = await ensureTable(lake, "bronze/rejected");
-  let state: State = { positions: nextPositions(readings, await log.ranges(topics)), readings, rejected };
+  const identity = await log.identity();
+  const positions = nextPositions(readings, identity, await log.ranges(topics));
+  let state: State = { identity, positions, readings, rejected };
   await log.release(state.positions);
-  const staged = new StagedReadings(Math.min(options.batchRowsMax, READ_RECORDS_MAX), readings.schema.partitionColumns);
+  const staged = new StagedReadings(
+    Math.min(options.batchRowsMax, READ_RECORDS_MAX),
+    readings.schema.partitionColumns,
+  );
   const sum = { readings: 0, rejected: 0, batches: 0 };
   while (!signal.aborted) {
     const wasComplete = options.isComplete();
@@ -127,9 +140,9 @@ interface Decoding {
 }
 
 function decodeAll(batches: readonly RecordBatch[], { positions, staged, rejected }: Decoding): void {
-  const from = new Map(positions.map((position) => [ingestAppId(position.topic, position.partition), position.offset]));
+  const from = new Map(positions.map((position) => [placeOf(position), position.offset]));
   for (const batch of batches) {
-    const fromOffset = from.get(ingestAppId(batch.topic, batch.partition)) ?? 0n;
+    const fromOffset = from.get(placeOf(batch)) ?? 0n;
     decodeBatch(batch, fromOffset, { staged, rejected });
   }
 }
@@ -143,16 +156,20 @@ interface Step {
 async function commitBatch(options: IngestOptions, { state, batch, sum }: Step): Promise<State> {
   const { lake } = options;
   const { staged, after } = batch;
-  const txns = txnsOf(after);
+  const txns = txnsOf(state.identity, after);
   const madeAt = batchInput(lake.clock.nowMs());
   const inputs = [...staged.inputs(), madeAt];
-  const written = staged.count === 0 ? [] : await writeReadings(lake, { staged, inputs, table: state.readings });
+  const written =
+    staged.count === 0 ? [] : await writeReadings(lake, { staged, inputs, table: state.readings });
   const adds = staged.hasDistinctKeys ? written.map(markDistinct) : written;
-  const fresh = batch.rejected.filter((message) => !isHeld(state.rejected, message));
+  const fresh = batch.rejected.filter((message) => !isHeld(state, message));
   let { rejected } = state;
   if (fresh.length > 0) {
     const sql = BRONZE_REJECTED_SQL;
-    const rejectedAdds = await writeFiles(lake, "bronze/rejected", { sql, inputs: [rejectedInput(fresh), madeAt] });
+    const rejectedAdds = await writeFiles(lake, "bronze/rejected", {
+      sql,
+      inputs: [rejectedInput(fresh), madeAt],
+    });
     rejected = await append(lake, "bronze/rejected", { base: rejected, adds: rejectedAdds, txns });
   }
   const readings = await append(lake, "bronze/readings", { base: state.readings, adds, txns });
@@ -160,7 +177,7 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
   sum.rejected += fresh.length;
   sum.batches += 1;
   options.onCommit?.({ readings: staged.count, rejected: fresh.length, version: readings.version });
-  return { positions: advance(state.positions, after), readings, rejected };
+  return { ...state, positions: advance(state.positions, after), readings, rejected };
 }
 
 interface NewReadings {
@@ -170,7 +187,10 @@ interface NewReadings {
 }
 
 /** Writes the readings split by their partition codes, and puts the partitions that these stand for in their place. */
-async function writeReadings(lake: Lake, { staged, inputs, table }: NewReadings): Promise<readonly AddFile[]> {
+async function writeReadings(
+  lake: Lake,
+  { staged, inputs, table }: NewReadings,
+): Promise<readonly AddFile[]> {
   const { columns, partitionColumns } = table.schema;
   const stored = columns.filter((column) => !partitionColumns.includes(column.name));
   await using written = await lake.engine.write({
@@ -187,8 +207,8 @@ async function writeReadings(lake: Lake, { staged, inputs, table }: NewReadings)
 }
 
 /** True if an earlier try at this batch got as far as to commit the message. */
-function isHeld(rejected: Snapshot, { topic, partition, offset }: RejectedMessage): boolean {
-  return offset <= (rejected.txns.get(ingestAppId(topic, partition)) ?? -1n);
+function isHeld({ identity, rejected }: State, message: RejectedMessage): boolean {
+  return message.offset <= (rejected.txns.get(ingestAppId(identity, message)) ?? -1n);
 }
 
 async function append(
@@ -196,5 +216,7 @@ async function append(
   name: "bronze/readings" | "bronze/rejected",
   what: Pick<Parameters<ReturnType<Lake["table"]>["commit"]>[0], "base" | "adds" | "txns">,
 ): Promise<Snapshot> {
-  return lake.table(name).commit({ ...what, removes: [], operation: "INGEST", isolation: { kind: "append" }, dataChange: true });
+  return lake
+    .table(name)
+    .commit({ ...what, removes: [], operation: "INGEST", isolation: { kind: "append" }, dataChange: true });
 }

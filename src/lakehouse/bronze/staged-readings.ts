@@ -119,7 +119,9 @@ export class StagedReadings {
 
   /** The code of a topic's partition, for `add`. */
   sourceCode(topic: string, partition: number): number {
-    const found = this.#sources.findIndex((source) => source.topic === topic && source.partition === partition);
+    const found = this.#sources.findIndex(
+      (source) => source.topic === topic && source.partition === partition,
+    );
     if (found >= 0) return found;
     this.#sources.push({ topic, partition });
     return this.#sources.length - 1;
@@ -143,7 +145,9 @@ export class StagedReadings {
 
   /** Adds a reading that came by the general path, attributes included. */
   addReading(reading: Reading, origin: RowOrigin): void {
-    if (reading.attributes !== undefined) this.#attributes.push({ row: this.#count, text: reading.attributes });
+    if (reading.attributes !== undefined) {
+      this.#attributes.push({ row: this.#count, text: reading.attributes });
+    }
     this.add(this.sensorCode(reading.room, reading.sensorType), reading.eventUs, reading.value, origin);
   }
 
@@ -169,7 +173,11 @@ export class StagedReadings {
         columns: [
           { name: "source_code", type: "integer", values: Int32Array.from(this.#sources.keys()) },
           { name: "topic", type: "string", values: this.#sources.map((source) => source.topic) },
-          { name: "partition", type: "integer", values: Int32Array.from(this.#sources, (source) => source.partition) },
+          {
+            name: "partition",
+            type: "integer",
+            values: Int32Array.from(this.#sources, (source) => source.partition),
+          },
         ],
       },
       {
@@ -225,7 +233,9 @@ export class StagedReadings {
 }
 
 /** Splits a key `room:type` at its last colon; undefined if it names no sensor type. */
-export function splitKey(key: string): { readonly room: string; readonly sensorType: SensorType } | undefined {
+export function splitKey(
+  key: string,
+): { readonly room: string; readonly sensorType: SensorType } | undefined {
   const colon = key.lastIndexOf(":");
   if (colon < 1) return undefined;
   const sensorType = SENSOR_TYPES.find((type) => type === key.slice(colon + 1));

@@ -31,7 +31,12 @@ export const BRONZE_REJECTED_SQL = `
 /** One row that says when a batch is made (ms since 1970): the same moment in all of its rows. */
 export function batchInput(madeAtMs: number): RowsInput {
   const values = BigInt64Array.of(BigInt(Math.trunc(madeAtMs)) * 1000n);
-  return { kind: "rows", name: "batch", rowCount: 1, columns: [{ name: "made_at", type: "timestamp", values }] };
+  return {
+    kind: "rows",
+    name: "batch",
+    rowCount: 1,
+    columns: [{ name: "made_at", type: "timestamp", values }],
+  };
 }
 
 /** Rejected messages as an input named `rejected`. */
@@ -42,9 +47,17 @@ export function rejectedInput(messages: readonly RejectedMessage[]): RowsInput {
     rowCount: messages.length,
     columns: [
       { name: "topic", type: "string", values: messages.map((message) => message.topic) },
-      { name: "partition", type: "integer", values: Int32Array.from(messages, (message) => message.partition) },
+      {
+        name: "partition",
+        type: "integer",
+        values: Int32Array.from(messages, (message) => message.partition),
+      },
       { name: "offset", type: "long", values: BigInt64Array.from(messages, (message) => message.offset) },
-      { name: "log_ts", type: "timestamp", values: BigInt64Array.from(messages, (message) => BigInt(message.logTimeMs) * 1000n) },
+      {
+        name: "log_ts",
+        type: "timestamp",
+        values: BigInt64Array.from(messages, (message) => BigInt(message.logTimeMs) * 1000n),
+      },
       { name: "key", type: "string", values: messages.map((message) => message.key) },
       { name: "value", type: "binary", values: messages.map((message) => message.value) },
       { name: "reason", type: "string", values: messages.map((message) => message.reason) },

@@ -88,11 +88,19 @@ async function makeDays(options: GoldOptions, work: Work): Promise<readonly stri
     return [];
   }
   const held = filesMatching(current, { equals: { event_date: work.days } });
-  const previous = { ...(await tableInput(lake, name, { snapshot: current, files: held })), name: "previous" };
+  const previous = {
+    ...(await tableInput(lake, name, { snapshot: current, files: held })),
+    name: "previous",
+  };
   const inputs = [await dayInput(lake, "silver/readings", work), previous, batchInput(lake.clock.nowMs())];
   for (const other of work.transform.reads) inputs.push(await dayInput(lake, other, work));
   const { columns, partitionColumns } = current.schema;
-  await using written = await lake.engine.write({ sql: work.transform.sql, inputs, columns, partitionColumns });
+  await using written = await lake.engine.write({
+    sql: work.transform.sql,
+    inputs,
+    columns,
+    partitionColumns,
+  });
   const days = await daysThatDiffer(options, work.transform, { previous, files: written.files });
   await replaceDays(lake, { work, current, days, held, files: written.files });
   return days;
@@ -100,7 +108,10 @@ async function makeDays(options: GoldOptions, work: Work): Promise<readonly stri
 
 async function dayInput(lake: Lake, name: TableName, { silver, days }: Work): Promise<FilesInput> {
   const snapshot = name === "silver/readings" ? silver : await ensureTable(lake, name);
-  return tableInput(lake, name, { snapshot, files: filesMatching(snapshot, { equals: { event_date: days } }) });
+  return tableInput(lake, name, {
+    snapshot,
+    files: filesMatching(snapshot, { equals: { event_date: days } }),
+  });
 }
 
 interface Comparison {
@@ -115,7 +126,11 @@ async function daysThatDiffer(
 ): Promise<readonly string[]> {
   const made: FilesInput = { ...previous, name: "made", files };
   const answer = await options.lake.engine.query({
-    sql: differenceSql(previous.columns.map((column) => column.name).filter((column) => !transform.bookkeeping.includes(column))),
+    sql: differenceSql(
+      previous.columns
+        .map((column) => column.name)
+        .filter((column) => !transform.bookkeeping.includes(column)),
+    ),
     inputs: [made, previous],
     rowsMax: DAYS_AT_ONCE * 2,
     timeoutMs: options.queryTimeoutMs,
@@ -126,7 +141,8 @@ async function daysThatDiffer(
 /** Days with a row that only one of the two has, in the given columns. */
 function differenceSql(columns: readonly string[]): string {
   const list = columns.map((column) => `"${column}"`).join(", ");
-  const one = (a: string, b: string): string => `(select ${list} from ${a} except all select ${list} from ${b})`;
+  const one = (a: string, b: string): string =>
+    `(select ${list} from ${a} except all select ${list} from ${b})`;
   return `select distinct event_date from (${one("made", "previous")} union all ${one("previous", "made")}) differing`;
 }
 
@@ -140,9 +156,13 @@ interface Replacement {
 
 async function replaceDays(lake: Lake, { work, current, days, held, files }: Replacement): Promise<void> {
   const { table } = work.transform;
-  const isReplaced = (file: Pick<AddFile, "partitionValues">): boolean => days.includes(file.partitionValues["event_date"] ?? "");
+  const isReplaced = (file: Pick<AddFile, "partitionValues">): boolean =>
+    days.includes(file.partitionValues["event_date"] ?? "");
   const reflects = BigInt(work.reflects ?? -1);
-  const txns = work.reflects === undefined || current.txns.get(GOLD_APP_ID) === reflects ? new Map() : new Map([[GOLD_APP_ID, reflects]]);
+  const txns =
+    work.reflects === undefined || current.txns.get(GOLD_APP_ID) === reflects
+      ? new Map()
+      : new Map([[GOLD_APP_ID, reflects]]);
   if (days.length === 0 && txns.size === 0) return;
   const adds = await publish(lake, table, files.filter(isReplaced));
   await lake.table(table).commit({

@@ -4,8 +4,8 @@
 // work. Every value is judged by its hour's mean; a day weights its hours by their valid readings. Missing data is
 // null and never counts as good.
 
-import { SENSOR_TRAITS, SENSOR_TYPES } from "../../reading/terms.ts";
 import type { TableName } from "../../reading/tables.ts";
+import { SENSOR_TRAITS, SENSOR_TYPES } from "../../reading/terms.ts";
 
 /** A gold table: what it is made of and how. */
 export interface GoldTransform {
@@ -104,7 +104,8 @@ const DAILY: GoldTransform = {
   cross join batch`,
 };
 
-const pick = (type: string, column: string): string => `max(case when sensor_type = '${type}' then ${column} end)`;
+const pick = (type: string, column: string): string =>
+  `max(case when sensor_type = '${type}' then ${column} end)`;
 
 const { temperature, co2, humidity } = COMFORT;
 

@@ -89,7 +89,10 @@ interface NewFiles {
   readonly silver: Snapshot;
 }
 
-async function refineFiles(options: RefineOptions, { next, bronze, silver }: NewFiles): Promise<readonly AddFile[]> {
+async function refineFiles(
+  options: RefineOptions,
+  { next, bronze, silver }: NewFiles,
+): Promise<readonly AddFile[]> {
   const { lake } = options;
   const { files } = next;
   const fresh = await tableInput(lake, "bronze/readings", { snapshot: bronze, files });
@@ -102,7 +105,12 @@ async function refineFiles(options: RefineOptions, { next, bronze, silver }: New
 }
 
 async function hasRepeatedKeys({ lake, queryTimeoutMs }: RefineOptions, fresh: FilesInput): Promise<boolean> {
-  const { rows } = await lake.engine.query({ sql: KEY_COUNT_SQL, inputs: [fresh], rowsMax: 1, timeoutMs: queryTimeoutMs });
+  const { rows } = await lake.engine.query({
+    sql: KEY_COUNT_SQL,
+    inputs: [fresh],
+    rowsMax: 1,
+    timeoutMs: queryTimeoutMs,
+  });
   const [count, distinct] = present(rows[0], "the key counts");
   return count !== distinct;
 }
@@ -111,8 +119,11 @@ async function hasRepeatedKeys({ lake, queryTimeoutMs }: RefineOptions, fresh: F
 function overlappingFiles(silver: Snapshot, files: readonly AddFile[]): readonly AddFile[] {
   const found = new Map<string, AddFile>();
   for (const file of boundsByDay(files)) {
-    const ranges = file.from === undefined || file.to === undefined ? {} : { ts_utc: { from: file.from, to: file.to } };
-    for (const held of filesMatching(silver, { equals: { event_date: [file.day] }, ranges })) found.set(held.path, held);
+    const ranges =
+      file.from === undefined || file.to === undefined ? {} : { ts_utc: { from: file.from, to: file.to } };
+    for (const held of filesMatching(silver, { equals: { event_date: [file.day] }, ranges })) {
+      found.set(held.path, held);
+    }
   }
   return [...found.values()];
 }
@@ -132,7 +143,12 @@ function boundsByDay(files: readonly AddFile[]): readonly DayBounds[] {
     const known = days.get(day);
     const from = textOf(stats?.minValues?.["event_ts"]);
     const to = textOf(stats?.maxValues?.["event_ts"]);
-    days.set(day, known === undefined ? { day, from, to } : { day, from: lesser(known.from, from), to: greater(known.to, to) });
+    days.set(
+      day,
+      known === undefined
+        ? { day, from, to }
+        : { day, from: lesser(known.from, from), to: greater(known.to, to) },
+    );
   }
   return [...days.values()];
 }

@@ -4,7 +4,9 @@ import { SENSOR_TRAITS, SENSOR_TYPES, type SensorType } from "../../reading/term
 
 /** SQL text of the quality flag of a reading with columns sensor_type and value: OK, MISSING or OUT_OF_RANGE. */
 export function qualityFlagSql(): string {
-  const cases = SENSOR_TYPES.map((type) => `when sensor_type = '${type}' and not (${plausibleSql(type)}) then 'OUT_OF_RANGE'`);
+  const cases = SENSOR_TYPES.map(
+    (type) => `when sensor_type = '${type}' and not (${plausibleSql(type)}) then 'OUT_OF_RANGE'`,
+  );
   return `case when value is null then 'MISSING' ${cases.join(" ")} else 'OK' end`;
 }
 

@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { decodeBatch, type RejectedMessage } from "../../../src/lakehouse/bronze/decode.ts";
+import { StagedReadings } from "../../../src/lakehouse/bronze/staged-readings.ts";
+import type { ColumnValues, RowsInput } from "../../../src/lakehouse/engine.ts";
 import type { RecordBatch } from "../../../src/log/event-log.ts";
 import { recordsOf, type KeyedValue } from "../../../src/log/records.ts";
 import { isRejection, parseMessage } from "../../../src/reading/parse-message.ts";
 import { SENSOR_TYPES } from "../../../src/reading/terms.ts";
-import { decodeBatch, type RejectedMessage } from "../../../src/lakehouse/bronze/decode.ts";
-import { StagedReadings } from "../../../src/lakehouse/bronze/staged-readings.ts";
-import type { ColumnValues, RowsInput } from "../../../src/lakehouse/engine.ts";
 
 const PARTITION_BY = ["event_date", "room", "sensor_type"];
 const LOG_TIME_MS = Date.UTC(2026, 0, 1);
@@ -78,11 +78,33 @@ test("a message in our own form becomes a row with its position and log time", (
 const number = fc.oneof(
   fc.integer({ min: -50_000, max: 50_000 }).map((cents) => String(cents / 100)),
   fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)),
-  fc.constantFrom("-0", "0", "-0.0", "00", "1.", ".5", "1e3", "-", "1.7976931348623157e308", "123456789012345678", "0.1234567890123"),
+  fc.constantFrom(
+    "-0",
+    "0",
+    "-0.0",
+    "00",
+    "1.",
+    ".5",
+    "1e3",
+    "-",
+    "1.7976931348623157e308",
+    "123456789012345678",
+    "0.1234567890123",
+  ),
 );
 const seconds = fc.oneof(
   fc.integer({ min: 1_300_000_000, max: 1_400_000_000 }).map(String),
-  fc.constantFrom("0", "-1", "0123456789", "4102444800", "1377299108.5", "1377299108123", "137729910", "1767225600", "1767312001"),
+  fc.constantFrom(
+    "0",
+    "-1",
+    "0123456789",
+    "4102444800",
+    "1377299108.5",
+    "1377299108123",
+    "137729910",
+    "1767225600",
+    "1767312001",
+  ),
 );
 const message = fc
   .record({
@@ -94,24 +116,48 @@ const message = fc
   })
   .map(({ room, sensor, ts, value, tail }) => ({
     key: `${room}:${sensor}`,
-    value: Buffer.from(`{"room":${JSON.stringify(room)},"sensor":"${sensor}","ts":${ts},"value":${value}${tail}}`),
+    value: Buffer.from(
+      `{"room":${JSON.stringify(room)},"sensor":"${sensor}","ts":${ts},"value":${value}${tail}}`,
+    ),
   }));
-const rubbish = fc.uint8Array({ maxLength: 30 }).map((bytes) => ({ key: "413:co2", value: Buffer.from(bytes) }));
+const rubbish = fc
+  .uint8Array({ maxLength: 30 })
+  .map((bytes) => ({ key: "413:co2", value: Buffer.from(bytes) }));
 
 test("whatever the messages, the short way gives what the general way gives, each once and in its place", () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof({ weight: 6, arbitrary: message }, rubbish), { minLength: 1, maxLength: 30 }), (items) => {
-      const { rows, rejected } = decode(batchOf(items));
-      const expected = items.map((item, index) => ({ ...parseMessage(item.value, LOG_TIME_MS), offset: BigInt(100 + index), item }));
-      assert.deepEqual(
-        rows.map(({ room, sensorType, eventUs, value, offset, attributes }) => [room, sensorType, eventUs, value, offset, attributes]),
-        expected.flatMap((one) => (isRejection(one) ? [] : [[one.room, one.sensorType, one.eventUs, one.value, one.offset, one.attributes]])),
-      );
-      assert.deepEqual(
-        rejected.map(({ reason, offset, key, value }) => [reason, offset, key, Buffer.from(value)]),
-        expected.flatMap((one) => (isRejection(one) ? [[one.reason, one.offset, one.item.key, one.item.value]] : [])),
-      );
-    }),
+    fc.property(
+      fc.array(fc.oneof({ weight: 6, arbitrary: message }, rubbish), { minLength: 1, maxLength: 30 }),
+      (items) => {
+        const { rows, rejected } = decode(batchOf(items));
+        const expected = items.map((item, index) => ({
+          ...parseMessage(item.value, LOG_TIME_MS),
+          offset: BigInt(100 + index),
+          item,
+        }));
+        assert.deepEqual(
+          rows.map(({ room, sensorType, eventUs, value, offset, attributes }) => [
+            room,
+            sensorType,
+            eventUs,
+            value,
+            offset,
+            attributes,
+          ]),
+          expected.flatMap((one) =>
+            isRejection(one)
+              ? []
+              : [[one.room, one.sensorType, one.eventUs, one.value, one.offset, one.attributes]],
+          ),
+        );
+        assert.deepEqual(
+          rejected.map(({ reason, offset, key, value }) => [reason, offset, key, Buffer.from(value)]),
+          expected.flatMap((one) =>
+            isRejection(one) ? [[one.reason, one.offset, one.item.key, one.item.value]] : [],
+          ),
+        );
+      },
+    ),
     { numRuns: 500 },
   );
 });
@@ -122,10 +168,13 @@ test("records below the position are dropped, the others keep their offsets", ()
     value: Buffer.from(`{"room":"413","sensor":"co2","ts":1377299108,"value":${value}}`),
   }));
   const { rows } = decode(batchOf(items), 102n);
-  assert.deepEqual(rows.map((row) => [row.offset, row.value]), [
-    [102n, 3],
-    [103n, 4],
-  ]);
+  assert.deepEqual(
+    rows.map((row) => [row.offset, row.value]),
+    [
+      [102n, 3],
+      [103n, 4],
+    ],
+  );
 });
 
 test("gaps in the offsets and log times of each record are kept", () => {
@@ -133,11 +182,16 @@ test("gaps in the offsets and log times of each record are kept", () => {
     key: "413:co2",
     value: Buffer.from(`{"room":"413","sensor":"co2","ts":1377299108,"value":${value}}`),
   }));
-  const { rows } = decode(batchOf(items, { offsetDeltas: Uint32Array.of(0, 7), logTimeDeltasMs: Int32Array.of(0, 9) }));
-  assert.deepEqual(rows.map((row) => [row.offset, row.logUs]), [
-    [100n, LOG_TIME_MS * 1000],
-    [107n, (LOG_TIME_MS + 9) * 1000],
-  ]);
+  const { rows } = decode(
+    batchOf(items, { offsetDeltas: Uint32Array.of(0, 7), logTimeDeltasMs: Int32Array.of(0, 9) }),
+  );
+  assert.deepEqual(
+    rows.map((row) => [row.offset, row.logUs]),
+    [
+      [100n, LOG_TIME_MS * 1000],
+      [107n, (LOG_TIME_MS + 9) * 1000],
+    ],
+  );
 });
 
 test("a message whose key names another sensor is taken at its own word", () => {

@@ -1,0 +1,60 @@
+// Promise 6: who reads while others write sees whole commits, and sees them again by their version.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  ask,
+  assertSameRows,
+  commitsOf,
+  generateRaw,
+  QUIET,
+  type Row,
+  runAll,
+} from "../support/lake-folder.ts";
+import { mustReach } from "../support/moments.ts";
+import { done, start, temporaryFolder } from "../support/program.ts";
+
+const TABLE = "bronze/readings";
+const BATCHES = ["--batch-rows", "2000", "--bronze-partition-by", "event_date"];
+
+test("what a reader sees beside a run is whole, only grows, and stays to be read by its version", async () => {
+  await using folder = await temporaryFolder();
+  const [raw, lake, reference] = ["raw", "lake", "reference"].map((name) => join(folder.path, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await generateRaw(raw, ["--rooms", "1", "--days", "1", "--seed", "13"]);
+  const run = start(["run", "--raw", raw, "--lake", lake, ...BATCHES], { env: QUIET });
+  const seen: { version: number; rows: number; positions: number }[] = [];
+  for (const commits of [2, 5, 8]) {
+    await mustReach(run, () => commitsOf(lake, TABLE) >= commits);
+    const version = Number((await bronzeOf(lake))["version"]);
+    const [row] = await ask(
+      lake,
+      `select count(*) as rows, count(distinct (topic, "partition", "offset")) as positions from bronze_readings`,
+      version,
+    );
+    seen.push({ version, rows: Number(row?.["rows"]), positions: Number(row?.["positions"]) });
+  }
+  assert.equal((await run.ended).code, 0, run.output());
+  for (const [index, { rows, positions }] of seen.entries()) {
+    assert.equal(rows, positions);
+    assert.ok(rows > 0 && rows >= (seen[index - 1]?.rows ?? 0), JSON.stringify(seen));
+  }
+  const after = await bronzeOf(lake);
+  assert.ok(Number(after["rows"]) > seen[0]!.rows);
+  for (const { version, rows } of seen) {
+    const [row] = await ask(lake, "select count(*) as rows from bronze_readings", version);
+    assert.equal(row?.["rows"], rows, `version ${version}`);
+  }
+  await runAll(raw, reference);
+  await assertSameRows(lake, reference);
+});
+
+/** What `table list` says of bronze/readings. */
+async function bronzeOf(lake: string): Promise<Row> {
+  const rows = JSON.parse(await done(["table", "list", "--lake", lake, "--json"])) as Row[];
+  return rows.find((row) => row["table"] === TABLE) ?? assert.fail(`no ${TABLE}`);
+}
