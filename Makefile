@@ -21,7 +21,7 @@ demo: setup ## Generate 8 rooms x 3 days, run it all, print KPIs, serve the API 
 test: setup ## Run all tests (those on KETI where KETI_DIR or ../shared/data/keti is there)
 	@$(NODE) --test 'test/**/*.test.ts'
 
-check: setup ## Check format, lint and types, and run the tests
+check: setup ## Check format, lint and types, and run the fast tests: seconds
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" npm run --silent check
 
 bench: setup ## Measure speed and memory, as ratios against the stored baseline
