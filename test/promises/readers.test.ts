@@ -30,13 +30,20 @@ test("what a reader sees beside a run is whole, only grows, and stays to be read
   const seen: { version: number; rows: number; positions: number }[] = [];
   for (const commits of [2, 5, 8]) {
     await mustReach(run, () => commitsOf(lake, TABLE) >= commits);
-    const version = Number((await bronzeOf(lake))["version"]);
-    const [row] = await ask(
-      lake,
-      `select count(*) as rows, count(distinct (topic, "partition", "offset")) as positions from bronze_readings`,
-      version,
-    );
-    seen.push({ version, rows: Number(row?.["rows"]), positions: Number(row?.["positions"]) });
+    // The writer stands still in the middle of its work while the reader looks: however slow, it looks beside it.
+    run.child.kill("SIGSTOP");
+    try {
+      assert.equal(run.child.exitCode, null, run.output());
+      const version = Number((await bronzeOf(lake))["version"]);
+      const [row] = await ask(
+        lake,
+        `select count(*) as rows, count(distinct (topic, "partition", "offset")) as positions from bronze_readings`,
+        version,
+      );
+      seen.push({ version, rows: Number(row?.["rows"]), positions: Number(row?.["positions"]) });
+    } finally {
+      run.child.kill("SIGCONT");
+    }
   }
   assert.equal((await run.ended).code, 0, run.output());
   for (const [index, { rows, positions }] of seen.entries()) {

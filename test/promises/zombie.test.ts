@@ -58,8 +58,7 @@ test("an ingest that slept while another did its work is refused when it wakes",
   // In the middle of a transform it holds no lock of the log, and its batch is not committed.
   await mustReach(sleeper, () => commitsOf(lake, "bronze/readings") >= 3 && isTransforming(lake));
   sleeper.child.kill("SIGSTOP");
-  const other = await atrium(ingest, { env: QUIET });
-  sleeper.child.kill("SIGCONT");
+  const other = await atrium(ingest, { env: QUIET }).finally(() => sleeper.child.kill("SIGCONT"));
   assert.equal(other.code, 0, other.stderr);
   assertOneError(await sleeper.ended, "COMMIT_OVERTAKEN", /bronze\/(readings|rejected)/);
   await assertEachMessageOnce(lake, messages);
