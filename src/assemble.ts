@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { EmbeddedLog } from "./adapters/embedded/event-log.ts";
 import type { Config } from "./config.ts";
 import { openLake, type Lake } from "./lakehouse/lake.ts";
+import { TABLE_NAMES } from "./reading/tables.ts";
 import type { RawSource } from "./replay/raw-source.ts";
 import { uniqueId } from "./support/chance.ts";
 import type { Clock } from "./support/clock.ts";
@@ -53,7 +54,7 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
           memoryMb,
           threads,
           scratchFolder,
-          readableFolders: [config.lake.url, ...alsoReads],
+          readableFolders: [scratchFolder, ...[config.lake.url, ...alsoReads].flatMap(tableFolders)],
           clock,
         }),
       );
@@ -90,6 +91,11 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
       await rm(scratchFolder, { recursive: true, force: true }).catch(() => undefined);
     },
   };
+}
+
+/** The folders of a lake that hold tables: not its log, nor its marker. */
+function tableFolders(lakeUrl: string): readonly string[] {
+  return TABLE_NAMES.map((name) => join(lakeUrl, name));
 }
 
 /** Removes what processes that died left behind: a live one writes its folder anew within the time. */

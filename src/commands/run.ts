@@ -100,7 +100,10 @@ function reportOf(
     late: replay.late,
     malformed: replay.malformed,
     files: replay.files,
-    filesSkipped: replay.filesSkipped,
+    filesSkipped: [
+      ...replay.filesSkipped,
+      ...replay.filesEmpty.map((file) => ({ file, reason: "it holds no line" })),
+    ],
     daysReplaced: gold.daysReplaced,
     tables: rest.tables,
     seconds: Math.round(rest.seconds * 1000) / 1000,

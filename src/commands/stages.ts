@@ -13,6 +13,7 @@ import type { Pace } from "../replay/pace.ts";
 import { replay, type ReplayProgress, type ReplaySummary } from "../replay/replay.ts";
 import { selectFiles, type FileFilter } from "../replay/select-files.ts";
 import { present } from "../support/assert.ts";
+import { AtriumError } from "../support/errors.ts";
 import type { Logger } from "../support/logger.ts";
 import type { CommandContext } from "./command.ts";
 
@@ -132,7 +133,7 @@ export async function replayFiles(
   });
   const { co2, humidity, luminosity, pir, temperature } = config.log.topics;
   try {
-    return await replay({
+    const summary = await replay({
       source: await assembly.rawSource(),
       log,
       clock,
@@ -154,9 +155,21 @@ export async function replayFiles(
       onProgress: progressReporter(context),
       signal,
     });
+    if (summary.filesEmpty.length === summary.files) throw allEmpty(context, summary);
+    return summary;
   } finally {
     context.progress.end();
   }
+}
+
+function allEmpty({ config }: CommandContext, { filesEmpty }: ReplaySummary): AtriumError {
+  const files =
+    filesEmpty.length === 1 ? filesEmpty[0] : `${filesEmpty[0]} and ${filesEmpty.length - 1} more`;
+  const advice = "Check that the files were written in full.";
+  return new AtriumError(
+    "SOURCE_EMPTY",
+    `${config.source.url} holds no reading: ${files} without a line. ${advice}`,
+  );
 }
 
 /** Looks at the raw files before anything is made, so that a wrong name leaves no lake behind. @throws SOURCE_MISSING, SOURCE_EMPTY */

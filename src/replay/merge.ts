@@ -83,7 +83,7 @@ function takeHead(merge: Merge, set: BatchSet, stream: ReplayStream): void {
   const lane = set.lanes[stream.route.lane];
   if (lane !== undefined) addHead(set, lane, stream);
   const { line } = stream;
-  if (hasEventTime(line)) {
+  if (hasEventTime(stream)) {
     const { seconds } = line;
     if (seconds < merge.clockSeconds) set.late += 1;
     else merge.clockSeconds = seconds;

@@ -59,6 +59,8 @@ export async function routeFiles(files: readonly RawFile[], options: RoutingOpti
 
 /** What opening the files needs. */
 export interface OpenStreamsOptions {
+  /** As in StreamOptions. */
+  readonly eventSecondsMax: number;
   readonly source: RawSource;
   readonly routes: readonly Route[];
   /** The log's notes of an earlier run; empty to start over. */
@@ -114,6 +116,7 @@ async function openOne(
     source: options.source,
     route,
     chunkBytes: options.chunkBytes,
+    eventSecondsMax: options.eventSecondsMax,
     progress,
   });
   if (opened.progress === "unusable" || (note !== undefined && progress === undefined)) {

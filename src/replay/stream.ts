@@ -13,9 +13,6 @@ import type { RawFile } from "./select-files.ts";
 
 /** Longest line that is replayed at all, bytes. */
 export const RAW_LINE_BYTES_MAX = 1_048_576;
-/** Event times beyond this (the year 2100) do not move a file's place in the merge, seconds. */
-export const EVENT_SECONDS_MAX = 4_102_444_800;
-
 /** Where the messages of a sensor go. */
 export interface Route {
   readonly key: string;
@@ -32,6 +29,8 @@ export interface ReplayStream {
   readonly prefix: Uint8Array;
   /** The head, if there is one. */
   readonly line: ScannedLine;
+  /** A row beyond this event time does not move the stream's place in the merge, seconds. */
+  readonly eventSecondsMax: number;
   /** Place of the head on the event-time clock, seconds: its own time, or that of the last row that has one; -Infinity before. */
   mergeKey: number;
   /** Lines up to `limit`, and a 0 behind. */
@@ -59,6 +58,7 @@ export interface StreamOptions {
   readonly source: RawSource;
   readonly route: Route;
   readonly chunkBytes: number;
+  readonly eventSecondsMax: number;
   /** How far the file was replayed before. */
   readonly progress?: FileProgress | undefined;
 }
@@ -86,13 +86,13 @@ export async function openStream(file: RawFile, options: StreamOptions): Promise
 export function nextHead(stream: ReplayStream): boolean {
   const { line } = stream;
   if (!scanLine(line, stream.buffer, stream.consumedEnd, stream.limit)) return false;
-  if (hasEventTime(line)) stream.mergeKey = line.seconds;
+  if (hasEventTime(stream)) stream.mergeKey = line.seconds;
   return true;
 }
 
-/** True for a well-formed line whose time is between 1970 and 2100. */
-export function hasEventTime(line: ScannedLine): boolean {
-  return line.wellFormed && line.seconds >= 0 && line.seconds <= EVENT_SECONDS_MAX;
+/** True if the head is well formed and its time lies between 1970 and the stream's limit. */
+export function hasEventTime({ line, eventSecondsMax }: ReplayStream): boolean {
+  return line.wellFormed && line.seconds >= 0 && line.seconds <= eventSecondsMax;
 }
 
 /** Takes the head: it counts as replayed. Its bytes stay in the buffer until the next refill. */
@@ -143,13 +143,14 @@ const CARRIAGE_RETURN = 13;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf] as const;
 
 function startStream(file: RawFile, options: StreamOptions, fromBytes: number): ReplayStream {
-  const { source, route, chunkBytes } = options;
+  const { source, route, chunkBytes, eventSecondsMax } = options;
   const reader = openRawReader(source, file, { fromBytes, chunkBytes });
   return {
     file,
     route,
     prefix: messagePrefix(file.room, file.sensorType),
     line: newScannedLine(),
+    eventSecondsMax,
     mergeKey: -Infinity,
     buffer: new Uint8Array(0),
     limit: 0,

@@ -93,6 +93,23 @@ describe("a raw folder", { concurrency: 2 }, () => {
     assert.deepEqual(whole, lines);
   });
 
+  test("whose files hold no line is an error that names one; a single empty file is named in the report", async () => {
+    const source = await newFolder();
+    await mkdir(join(source, "413"));
+    await writeFile(join(source, "413", "co2.csv"), "");
+    const lake = newPath("lake");
+    const ended = await atrium(["run", "--raw", source, "--lake", lake], { env: QUIET });
+    assertOneError(ended, "SOURCE_EMPTY", /413\/co2\.csv without a line/);
+    await writeFile(join(source, "413", "pir.csv"), "1377299108, 0.00\n");
+    const report: unknown = JSON.parse(
+      await done(["run", "--raw", source, "--lake", lake, "--json"], { env: QUIET }),
+    );
+    assert.partialDeepStrictEqual(report, {
+      messages: 1,
+      filesSkipped: [{ file: "413/co2.csv", reason: "it holds no line" }],
+    });
+  });
+
   test("with a damaged gzip file is an error that names it; what came before the damage is taken in, once", async () => {
     const { source, whole, lake } = await sourceWithDamage();
     const run = ["run", "--raw", source, "--lake", lake];

@@ -38,6 +38,7 @@ test("rows of all files go out in the order of event time, equal times in the or
     malformed: 0,
     files: 3,
     filesSkipped: [],
+    filesEmpty: [],
     bytes: 32,
     firstEventMs: 0,
     lastEventMs: 3000,
@@ -138,6 +139,23 @@ test("empty files, and files with a byte order mark alone, are files without rea
   const { values, summary } = await replayed({ "1/co2.csv": "", "1/pir.csv": "\u{FEFF}" });
   assert.deepEqual(values, []);
   assert.deepEqual([summary.files, summary.firstEventMs, summary.lastEventMs], [2, undefined, undefined]);
+  assert.deepEqual(summary.filesEmpty, ["1/co2.csv", "1/pir.csv"]);
+});
+
+test("a row that bronze will reject as too far ahead does not hold back what is behind it in its file", async () => {
+  const ahead = Date.UTC(2026, 0, 3) / 1000;
+  const { values, summary } = await replayed({
+    "1/co2.csv": `1,1\n${ahead},2\n3,3\n`,
+    "1/pir.csv": "2,1\n4,1\n",
+  });
+  assert.deepEqual(values, [
+    message("1", "co2", 1, 1),
+    message("1", "co2", ahead, 2),
+    message("1", "pir", 2, 1),
+    message("1", "co2", 3, 3),
+    message("1", "pir", 4, 1),
+  ]);
+  assert.equal(summary.lastEventMs, 4000);
 });
 
 test("a decimal time is kept as it is written and merged by its value", async () => {

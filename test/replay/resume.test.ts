@@ -84,8 +84,7 @@ test("a file that is another one starts over, with a warning", async () => {
     const { warned, logger } = warnings();
     await run({ "1/co2.csv": other }, log, { logger });
     assert.equal(log.records.length, 2 + other.split("\n").length - 1);
-    assert.equal(warned.length, 1);
-    assert.match(warned[0]!, /starts over.*1\/co2\.csv/);
+    assert.equal(warned.filter((line) => /starts over.*1\/co2\.csv/.test(line)).length, 1);
   }
 });
 

@@ -99,13 +99,16 @@ export interface SleepingClock extends Clock {
   readonly slept: number[];
 }
 
+/** Wall time at the start of a test clock, ms: well after the readings that tests replay. */
+const WALL_START_MS = Date.UTC(2026, 0, 1);
+
 /** Makes the clock; it starts at 1000 ms. */
 export function sleepingClock(oversleepMs: () => number = () => 0): SleepingClock {
   let nowMs = 1000;
   const slept: number[] = [];
   return {
     slept,
-    nowMs: () => nowMs,
+    nowMs: () => WALL_START_MS + nowMs,
     monotonicMs: () => nowMs,
     pass: (ms) => {
       nowMs += ms;

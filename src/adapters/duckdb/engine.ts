@@ -200,7 +200,7 @@ function engineError(error: unknown, what: string): AtriumError {
   if (/No space left|disk quota|max_temp_directory_size/i.test(message)) {
     return new AtriumError(
       "STORE_FULL",
-      `The disk is full: the ${what} needs space for its files. Free some and go on.`,
+      `The disk is full: the ${what} needs space for its files in the lake. Free some and go on.`,
       { cause: error },
     );
   }
