@@ -199,7 +199,7 @@ export const SETTINGS = {
   BUILDING_TIMEZONE: building.given(
     kinds.timeZone,
     "UTC",
-    "Time zone of the building, for KPIs by local day.",
+    "Time zone of the building, for the KPIs by local day (not in this version: all days are UTC).",
   ),
 
   API_HOST: api.given(host, "127.0.0.1", "Address that the API listens on; 0.0.0.0 opens it to the network."),

@@ -135,8 +135,8 @@ describe("sql", { concurrency: 2 }, () => {
       `set memory_limit = '100GB'`,
       `select content from read_text('${secret}')`,
       `select * from read_text('/etc/hostname')`,
-      `select * from read_text('${join(lake, "_atrium/lake.json")}')`,
-      `select * from read_blob('${join(lake, "_log/log.db")}')`,
+      `select * from read_text('${join(parts, "_atrium/lake.json")}')`,
+      `select * from read_blob('${join(parts, "_log/log.db")}')`,
       `select 1; select 2`,
     ];
     for (const query of refused) {
