@@ -1,17 +1,11 @@
 // A lake: its marker, its tables, and the two steps that every stage shares, reading a version and publishing files.
 
-import {
-  sqlNameOf,
-  tableDefinition,
-  TABLE_NAMES,
-  type TableDefinition,
-  type TableName,
-} from "../reading/tables.ts";
+import { sqlNameOf, tableDefinition, type TableDefinition, type TableName } from "../reading/tables.ts";
 import { uniqueId } from "../support/chance.ts";
 import type { Clock } from "../support/clock.ts";
 import { AtriumError } from "../support/errors.ts";
 import { inParallel } from "../support/parallel.ts";
-import type { AddFile } from "./delta/actions.ts";
+import type { AddFile, TableSchema } from "./delta/actions.ts";
 import type { CheckpointCodec } from "./delta/checkpoint.ts";
 import type { ObjectStore } from "./delta/object-store.ts";
 import { encodePath, partitionFolder, storePath } from "./delta/paths.ts";
@@ -50,9 +44,8 @@ export interface Lake extends LakeParts {
 export async function openLake(parts: LakeParts, options: { readonly create: boolean }): Promise<Lake> {
   await checkMarker(parts.store, options.create);
   const writerId = uniqueId();
-  const definitions = new Map(TABLE_NAMES.map((name) => [name, definitionIn(parts, name)]));
   const tables = new Map<TableName, DeltaTable>();
-  const definition = (name: TableName): TableDefinition => definitions.get(name) ?? definitionIn(parts, name);
+  const definition = (name: TableName): TableDefinition => definitionIn(parts, name);
   const table = (name: TableName): DeltaTable => {
     const opened = tables.get(name) ?? deltaTable({ ...parts, path: name, writerId });
     tables.set(name, opened);
@@ -88,20 +81,20 @@ export async function writeFiles(
   transform: Pick<Transform, "sql" | "inputs">,
 ): Promise<readonly AddFile[]> {
   // A table keeps the partition columns with which it was made, whatever the setting says now.
-  const { columns, partitionColumns } = (await ensureTable(lake, name)).schema;
+  const { schema } = await ensureTable(lake, name);
+  const { columns, partitionColumns } = schema;
   await using written = await lake.engine.write({ ...transform, columns, partitionColumns });
-  return await publish(lake, name, written.files);
+  return await publish(lake, name, { schema, files: written.files });
 }
 
 /** Moves written files into the folder of their partition; they stay unseen until a commit names them. */
 export async function publish(
   lake: Lake,
   name: TableName,
-  files: readonly WrittenFile[],
+  { schema, files }: { readonly schema: TableSchema; readonly files: readonly WrittenFile[] },
 ): Promise<readonly AddFile[]> {
-  const { columns, partitionColumns } = (await ensureTable(lake, name)).schema;
   return inParallel(files, FILES_AT_ONCE, async (file) => {
-    const folder = partitionFolder(partitionColumns, file.partitionValues);
+    const folder = partitionFolder(schema.partitionColumns, file.partitionValues);
     const path = encodePath(`${folder}/part-${uniqueId()}.zstd.parquet`);
     await lake.store.putFile(storePath(name, path), file.localPath);
     return {
@@ -110,7 +103,7 @@ export async function publish(
       size: file.sizeBytes,
       modificationTime: lake.clock.nowMs(),
       dataChange: true,
-      stats: fileStats(file.rowCount, file.columns, { columns, partitionColumns }),
+      stats: fileStats(file.rowCount, file.columns, schema),
     };
   });
 }

@@ -1,20 +1,24 @@
-// What a table's snapshot says of its size, without opening a data file.
+// What a table's log says of its size, without opening a data file.
 
+import type { AddFile } from "./delta/actions.ts";
 import type { Snapshot } from "./delta/snapshot.ts";
 import { statsOf } from "./delta/stats.ts";
 
-/** Rows of a table by its statistics; 0 for a table that does not exist. */
+/** Rows of files by their statistics; a file without any counts 0. */
+export function rowsIn(files: Iterable<AddFile>): number {
+  return sum(files, (file) => statsOf(file)?.numRecords ?? 0);
+}
+
+/** Rows of a table; 0 for one that does not exist. */
 export function rowsOf(snapshot: Snapshot | undefined): number {
-  return sum(snapshot, (file) => statsOf(file)?.numRecords ?? 0);
+  return rowsIn(snapshot?.files.values() ?? []);
 }
 
 /** Bytes of a table's live files. */
 export function bytesOf(snapshot: Snapshot | undefined): number {
-  return sum(snapshot, (file) => file.size);
+  return sum(snapshot?.files.values() ?? [], (file) => file.size);
 }
 
-type Files = Snapshot["files"] extends ReadonlyMap<string, infer File> ? File : never;
-
-function sum(snapshot: Snapshot | undefined, measure: (file: Files) => number): number {
-  return [...(snapshot?.files.values() ?? [])].reduce((total, file) => total + measure(file), 0);
+function sum(files: Iterable<AddFile>, measure: (file: AddFile) => number): number {
+  return [...files].reduce((total, file) => total + measure(file), 0);
 }

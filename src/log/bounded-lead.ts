@@ -1,6 +1,7 @@
 // Keeps a producer from running ahead of its reader: a slow stage slows the one before it.
 
 import type { EventLog, Position } from "./event-log.ts";
+import { placeOf } from "./positions.ts";
 
 /**
  * The log, with an `append` that waits while more than `recordsMax` of its records are not released. Order, atomicity
@@ -43,8 +44,4 @@ export function withBoundedLead(log: EventLog, recordsMax: number, signal: Abort
 function advanced(before: ReadonlyMap<string, bigint>, positions: readonly Position[]): number {
   const moved = positions.map((position) => position.offset - (before.get(placeOf(position)) ?? 0n));
   return Number(moved.reduce((sum, count) => sum + count, 0n));
-}
-
-function placeOf({ topic, partition }: Position): string {
-  return `${topic}:${partition}`;
 }

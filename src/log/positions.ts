@@ -7,6 +7,11 @@ const ADVICE = "See docs/operate/errors.md, LOG_OFFSET_LOST.";
 const PARTITIONS_MAX = 1024;
 const TOPIC_NAME = /^[a-zA-Z0-9._-]{1,249}$/;
 
+/** A topic's partition as the key of a map. */
+export function placeOf({ topic, partition }: Pick<Position, "topic" | "partition">): string {
+  return `${topic}:${partition}`;
+}
+
 /** Throws LOG_OFFSET_LOST unless the log still holds `position` or will give it to its next record. */
 export function checkPosition(position: Position, range: Pick<PartitionRange, "start" | "end">): void {
   const { topic, partition, offset } = position;

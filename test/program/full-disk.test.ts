@@ -4,24 +4,30 @@ import { execFileSync } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { assertEachMessageOnce, assertSameRows, generateRaw, QUIET, runAll } from "../support/lake-folder.ts";
+import {
+  assertEachMessageOnce,
+  assertSameRows,
+  QUIET,
+  runAll,
+  makeReference,
+  type Reference,
+} from "../support/lake-folder.ts";
 import { assertOneError } from "../support/one-error.ts";
-import { atrium, temporaryFolder } from "../support/program.ts";
+import { atrium } from "../support/program.ts";
 
 /** Many small batches, so that the disk is full after a different step each time. */
 const BATCHES = ["--batch-rows", "5000"];
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let folder: Reference["folder"];
 let raw = "";
 let reference = "";
 let messages = 0;
 
 before(async () => {
-  folder = await temporaryFolder();
-  raw = join(folder.path, "raw");
-  reference = join(folder.path, "reference");
-  await generateRaw(raw, ["--rooms", "1", "--days", "1", "--seed", "2", "--faults"]);
-  messages = (await runAll(raw, reference, BATCHES)).messages;
+  ({ folder, raw, reference, messages } = await makeReference(
+    ["--rooms", "1", "--days", "1", "--seed", "2", "--faults"],
+    BATCHES,
+  ));
 });
 after(async () => folder[Symbol.asyncDispose]());
 

@@ -10,14 +10,15 @@ import {
   commitsOf,
   dataFilesOf,
   filesIn,
-  generateRaw,
   isTransforming,
   logBytes,
   QUIET,
   runAll,
+  makeReference,
+  type Reference,
 } from "../support/lake-folder.ts";
 import { endAt } from "../support/moments.ts";
-import { start, temporaryFolder } from "../support/program.ts";
+import { start } from "../support/program.ts";
 
 const KILLS = 10;
 /** A moment close to the end may pass before the signal arrives: so many may be missed. */
@@ -25,17 +26,16 @@ const MISSED_MAX = 3;
 /** Many small batches, so that most moments lie between commits. */
 const BATCHES = ["--batch-rows", "5000", "--bronze-partition-by", "event_date"];
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let folder: Reference["folder"];
 let raw = "";
 let reference = "";
 let messages = 0;
 
 before(async () => {
-  folder = await temporaryFolder();
-  raw = join(folder.path, "raw");
-  reference = join(folder.path, "reference");
-  await generateRaw(raw, ["--rooms", "2", "--days", "1", "--seed", "9", "--faults"]);
-  messages = (await runAll(raw, reference, BATCHES)).messages;
+  ({ folder, raw, reference, messages } = await makeReference(
+    ["--rooms", "2", "--days", "1", "--seed", "9", "--faults"],
+    BATCHES,
+  ));
 });
 after(async () => folder[Symbol.asyncDispose]());
 

@@ -9,30 +9,30 @@ import {
   assertEachMessageOnce,
   assertSameRows,
   commitsOf,
-  generateRaw,
   logBytes,
   QUIET,
   runAll,
+  makeReference,
+  type Reference,
 } from "../support/lake-folder.ts";
 import { endAt } from "../support/moments.ts";
-import { done, type Ended, start, temporaryFolder } from "../support/program.ts";
+import { done, type Ended, start } from "../support/program.ts";
 
 const BATCHES = ["--batch-rows", "10000", "--bronze-partition-by", "event_date"];
 /** With debug lines a process shows that it is at work: before that, it may not yet listen to signals. */
 const HEARD = { env: { LOG_LEVEL: "debug" } };
 const AT_WORK = /"msg":"(log opened|refined)"/;
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let folder: Reference["folder"];
 let raw = "";
 let reference = "";
 let messages = 0;
 
 before(async () => {
-  folder = await temporaryFolder();
-  raw = join(folder.path, "raw");
-  reference = join(folder.path, "reference");
-  await generateRaw(raw, ["--rooms", "2", "--days", "1", "--seed", "7"]);
-  messages = (await runAll(raw, reference, BATCHES)).messages;
+  ({ folder, raw, reference, messages } = await makeReference(
+    ["--rooms", "2", "--days", "1", "--seed", "7"],
+    BATCHES,
+  ));
 });
 after(async () => folder[Symbol.asyncDispose]());
 

@@ -8,30 +8,30 @@ import {
   assertEachMessageOnce,
   assertSameRows,
   commitsOf,
-  generateRaw,
   isTransforming,
   QUIET,
   runAll,
+  makeReference,
+  type Reference,
 } from "../support/lake-folder.ts";
 import { mustReach } from "../support/moments.ts";
 import { assertOneError } from "../support/one-error.ts";
-import { atrium, done, type Ended, start, temporaryFolder } from "../support/program.ts";
+import { atrium, done, type Ended, start } from "../support/program.ts";
 
 /** Many small batches, so that two processes are sure to meet. */
 const SMALL = ["--batch-rows", "5000"];
 const BY_DAY = ["--bronze-partition-by", "event_date"];
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let folder: Reference["folder"];
 let raw = "";
 let reference = "";
 let messages = 0;
 
 before(async () => {
-  folder = await temporaryFolder();
-  raw = join(folder.path, "raw");
-  reference = join(folder.path, "reference");
-  await generateRaw(raw, ["--rooms", "1", "--days", "2", "--seed", "6", "--faults"]);
-  messages = (await runAll(raw, reference, BY_DAY)).messages;
+  ({ folder, raw, reference, messages } = await makeReference(
+    ["--rooms", "1", "--days", "2", "--seed", "6", "--faults"],
+    BY_DAY,
+  ));
 });
 after(async () => folder[Symbol.asyncDispose]());
 

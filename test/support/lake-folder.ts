@@ -55,6 +55,29 @@ export async function generateRaw(out: string, more: readonly string[]): Promise
   await done(["generate", "--out", out, ...more]);
 }
 
+/** Generated raw files, and the lake that an undisturbed run makes of them. */
+export interface Reference {
+  /** Holds both, and whatever else a test writes; disposing it removes all. */
+  readonly folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  readonly raw: string;
+  readonly reference: string;
+  /** Messages that the run sent. */
+  readonly messages: number;
+}
+
+/** Makes raw files by `generate ARGS` and a reference lake by `run ARGS` in a temporary folder. */
+export async function makeReference(
+  generateArgs: readonly string[],
+  runArgs: readonly string[],
+): Promise<Reference> {
+  const folder = await temporaryFolder();
+  const raw = join(folder.path, "raw");
+  const reference = join(folder.path, "reference");
+  await generateRaw(raw, generateArgs);
+  const { messages } = await runAll(raw, reference, runArgs);
+  return { folder, raw, reference, messages };
+}
+
 /** The newest version of each table, null where there is none yet. */
 export async function versionsOf(lake: string): Promise<Readonly<Record<string, number | null>>> {
   const rows = JSON.parse(await done(["table", "list", "--lake", lake, "--json"])) as Row[];

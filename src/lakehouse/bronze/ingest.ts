@@ -8,6 +8,7 @@
 // are never seen. A second writer of the same positions loses its commit (COMMIT_OVERTAKEN) and stops.
 
 import type { EventLog, Position, RecordBatch } from "../../log/event-log.ts";
+import { placeOf } from "../../log/positions.ts";
 import type { Logger } from "../../support/logger.ts";
 import type { AddFile } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
@@ -15,7 +16,7 @@ import type { RowsInput } from "../engine.ts";
 import { ensureTable, publish, writeFiles, type Lake } from "../lake.ts";
 import { decodeBatch, type RejectedMessage } from "./decode.ts";
 import { markDistinct } from "./distinct-keys.ts";
-import { advance, ingestAppId, nextPositions, placeOf, positionsAfter, txnsOf } from "./positions.ts";
+import { advance, ingestAppId, nextPositions, positionsAfter, txnsOf } from "./positions.ts";
 import { StagedReadings } from "./staged-readings.ts";
 import {
   batchInput,
@@ -203,7 +204,7 @@ async function writeReadings(
     ...file,
     partitionValues: staged.partitionValues(Number(file.partitionValues[PARTITION_CODE])),
   }));
-  return await publish(lake, "bronze/readings", files);
+  return await publish(lake, "bronze/readings", { schema: table.schema, files });
 }
 
 /** True if an earlier try at this batch got as far as to commit the message. */

@@ -3,6 +3,8 @@
 // They are kept for each log apart (by its identity): a log that took another's place begins at its own first offset.
 
 import type { PartitionRange, Position, RecordBatch } from "../../log/event-log.ts";
+import { placeOf } from "../../log/positions.ts";
+import { positionAfter } from "../../log/records.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 
 /** The txn appId under which a log's partition keeps its last committed offset. */
@@ -11,11 +13,6 @@ export function ingestAppId(
   { topic, partition }: Pick<Position, "topic" | "partition">,
 ): string {
   return `ingest:${log}:${topic}:${partition}`;
-}
-
-/** A topic's partition as the key of a map. */
-export function placeOf({ topic, partition }: Pick<Position, "topic" | "partition">): string {
-  return `${topic}:${partition}`;
 }
 
 /** The next offset to ingest of every partition: behind the last one committed, or the log's first for a new one. */
@@ -32,13 +29,7 @@ export function nextPositions(
 
 /** The positions behind these batches, for those partitions that they touch. */
 export function positionsAfter(batches: readonly RecordBatch[]): readonly Position[] {
-  const ends = new Map<string, Position>();
-  for (const batch of batches) {
-    const { topic, partition, baseOffset, offsetDeltas, records } = batch;
-    const last = baseOffset + BigInt(offsetDeltas?.[records.count - 1] ?? records.count - 1);
-    ends.set(placeOf(batch), { topic, partition, offset: last + 1n });
-  }
-  return [...ends.values()];
+  return [...new Map(batches.map((batch) => [placeOf(batch), positionAfter(batch)])).values()];
 }
 
 /** `positions` with those of `later` in place of their own. */

@@ -164,7 +164,7 @@ async function replaceDays(lake: Lake, { work, current, days, held, files }: Rep
       ? new Map()
       : new Map([[GOLD_APP_ID, reflects]]);
   if (days.length === 0 && txns.size === 0) return;
-  const adds = await publish(lake, table, files.filter(isReplaced));
+  const adds = await publish(lake, table, { schema: current.schema, files: files.filter(isReplaced) });
   await lake.table(table).commit({
     base: current,
     adds,

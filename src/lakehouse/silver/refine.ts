@@ -11,6 +11,7 @@ import type { Snapshot } from "../delta/snapshot.ts";
 import { filesMatching, statsOf } from "../delta/stats.ts";
 import type { FilesInput } from "../engine.ts";
 import { ensureTable, tableInput, writeFiles, type Lake } from "../lake.ts";
+import { rowsIn } from "../summary.ts";
 import { KEY_COUNT_SQL, silverSql, type DuplicateRisk } from "./transform.ts";
 
 /** The txn appId under which silver keeps the last bronze version that it holds. */
@@ -158,7 +159,3 @@ const lesser = (a: string | undefined, b: string | undefined): string | undefine
   a === undefined || b === undefined ? undefined : a < b ? a : b;
 const greater = (a: string | undefined, b: string | undefined): string | undefined =>
   a === undefined || b === undefined ? undefined : a > b ? a : b;
-
-function rowsIn(files: readonly AddFile[]): number {
-  return files.reduce((sum, file) => sum + (statsOf(file)?.numRecords ?? 0), 0);
-}
