@@ -61,7 +61,7 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
       const codec = duckdbCheckpointCodec(async () => engine.connect(), scratchFolder);
       const store = localObjectStore(config.lake.url);
       const lake = await openLake(
-        { store, engine, codec, clock, bronzePartitionBy: config.lake.bronzePartitionBy },
+        { store, engine, codec, clock, logger, bronzePartitionBy: config.lake.bronzePartitionBy },
         { create },
       );
       await sweepScratch(scratchRoot, clock);

@@ -4,6 +4,7 @@ import { sqlNameOf, tableDefinition, type TableDefinition, type TableName } from
 import { uniqueId } from "../support/chance.ts";
 import type { Clock } from "../support/clock.ts";
 import { AtriumError } from "../support/errors.ts";
+import type { Logger } from "../support/logger.ts";
 import { inParallel } from "../support/parallel.ts";
 import type { AddFile, TableSchema } from "./delta/actions.ts";
 import type { CheckpointCodec } from "./delta/checkpoint.ts";
@@ -29,6 +30,10 @@ export interface LakeParts {
   readonly clock: Clock;
   /** Partition columns of bronze/readings, from event_date on. */
   readonly bronzePartitionBy: readonly string[];
+  /** Hears of what failed without harm, as a checkpoint. Default: silent. */
+  readonly logger?: Logger;
+  /** Makes the names of data files and the tokens of commits; no other process has them. Default: random UUIDs. */
+  readonly newId?: () => string;
 }
 
 /** An open lake. */
@@ -43,11 +48,12 @@ export interface Lake extends LakeParts {
  */
 export async function openLake(parts: LakeParts, options: { readonly create: boolean }): Promise<Lake> {
   await checkMarker(parts.store, options.create);
-  const writerId = uniqueId();
+  const newToken = parts.newId ?? uniqueId;
+  const writerId = newToken();
   const tables = new Map<TableName, DeltaTable>();
   const definition = (name: TableName): TableDefinition => definitionIn(parts, name);
   const table = (name: TableName): DeltaTable => {
-    const opened = tables.get(name) ?? deltaTable({ ...parts, path: name, writerId });
+    const opened = tables.get(name) ?? deltaTable({ ...parts, path: name, writerId, newToken });
     tables.set(name, opened);
     return opened;
   };
@@ -93,9 +99,10 @@ export async function publish(
   name: TableName,
   { schema, files }: { readonly schema: TableSchema; readonly files: readonly WrittenFile[] },
 ): Promise<readonly AddFile[]> {
+  const newId = lake.newId ?? uniqueId;
   return inParallel(files, FILES_AT_ONCE, async (file) => {
     const folder = partitionFolder(schema.partitionColumns, file.partitionValues);
-    const path = encodePath(`${folder}/part-${uniqueId()}.zstd.parquet`);
+    const path = encodePath(`${folder}/part-${newId()}.zstd.parquet`);
     await lake.store.putFile(storePath(name, path), file.localPath);
     return {
       path,

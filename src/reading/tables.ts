@@ -37,6 +37,7 @@ export const TABLE_NAMES = [
   "gold/sensor_hourly",
   "gold/sensor_daily",
   "gold/room_daily",
+  "gold/restatements",
 ] as const;
 
 /** Path of a table below the lake's root. */
@@ -176,6 +177,23 @@ const TABLES: Readonly<Record<TableName, Omit<TableDefinition, "name" | "sqlName
       ),
       column("revision", "integer", "1 when the day was first made; rises when late readings changed it."),
       CREATED_AT,
+    ],
+  },
+  "gold/restatements": {
+    partitionColumns: ["event_date"],
+    columns: [
+      ROOM,
+      EVENT_DATE,
+      column("column_name", "string", "The column of gold/room_daily whose value was restated."),
+      column("value_before", "double", "What it was; null if there was no value."),
+      column("value_after", "double", "What it is since; null if there is no value any more."),
+      column(
+        "late_readings",
+        "long",
+        "Readings of this room and day that came after the value before was made.",
+      ),
+      column("revision", "integer", "The revision of gold/room_daily that brought the value after."),
+      column("restated_at", "timestamp", "When gold/room_daily was made again."),
     ],
   },
 };

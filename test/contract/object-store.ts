@@ -166,6 +166,16 @@ export function objectStoreContract(name: string, open: () => Promise<StoreUnder
       assert.deepEqual(await store.list("t/"), []);
     });
 
+    test("removes abandoned .tmp files that are old enough, and nothing else", async () => {
+      await store.put("t/a/b.tmp", bytesOf("x"));
+      await store.put("t/a/c", bytesOf("x"));
+      assert.equal(await store.removeAbandoned(1000), 0);
+      assert.equal(textOf(await store.get("t/a/b.tmp")), "x");
+      assert.equal(await store.removeAbandoned(Date.now() + 3_600_000), 1);
+      await assert.rejects(store.get("t/a/b.tmp"), hasCode("NOT_FOUND"));
+      assert.equal(textOf(await store.get("t/a/c")), "x");
+    });
+
     test("deletes objects, and those that are not there are no error", async () => {
       await store.put("t/a", bytesOf("x"));
       await store.put("t/b", bytesOf("x"));

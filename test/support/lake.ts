@@ -12,7 +12,7 @@ import { openLake, tableInput, type Lake } from "../../src/lakehouse/lake.ts";
 import { refineBatch } from "../../src/lakehouse/silver/refine.ts";
 import type { EventLog } from "../../src/log/event-log.ts";
 import { recordsOf, type KeyedValue } from "../../src/log/records.ts";
-import { tableDefinition, type TableName } from "../../src/reading/tables.ts";
+import { sqlNameOf, TABLE_NAMES, tableDefinition } from "../../src/reading/tables.ts";
 import { SENSOR_TRAITS, SENSOR_TYPES, type SensorType } from "../../src/reading/terms.ts";
 import { systemClock, type Clock } from "../../src/support/clock.ts";
 import { silentLogger } from "../../src/support/logger.ts";
@@ -104,15 +104,7 @@ export async function makeTestLake(
 
 /** The rows of a query over the newest versions of the tables that its text names. */
 export async function rows(lake: Lake, sql: string): Promise<readonly (readonly unknown[])[]> {
-  const names: readonly TableName[] = [
-    "bronze/readings",
-    "bronze/rejected",
-    "silver/readings",
-    "gold/sensor_hourly",
-    "gold/sensor_daily",
-    "gold/room_daily",
-  ];
-  const used = names.filter((name) => sql.includes(name.replace("/", "_")));
+  const used = TABLE_NAMES.filter((name) => sql.includes(sqlNameOf(name)));
   const inputs = await Promise.all(
     used.map(async (name) => tableInput(lake, name, { snapshot: await lake.table(name).snapshot() })),
   );

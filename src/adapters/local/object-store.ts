@@ -1,7 +1,8 @@
 // A lake in a folder: objects are files, written whole and synced before they are seen.
 
+import type { Dirent } from "node:fs";
 import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import type { ObjectInfo, ObjectStore } from "../../lakehouse/delta/object-store.ts";
 import { objectPath } from "../../lakehouse/delta/paths.ts";
 import { uniqueId } from "../../support/chance.ts";
@@ -32,6 +33,8 @@ export function localObjectStore(rootDir: string): ObjectStore {
         await explained(`delete ${path}`, async () => rm(join(root, objectPath(path)), { force: true }));
       }
     },
+    removeAbandoned: (beforeMs) =>
+      explained("remove temporary files", async () => removeAbandoned(root, beforeMs)),
     localFile: (path) =>
       explained(`find ${path}`, async () => {
         const file = join(root, objectPath(path));
@@ -108,11 +111,27 @@ async function pathsIn(root: string, folder: string, selection: Selection): Prom
     if (entry.isDirectory() && mayHold(`${path}/`, selection)) {
       for (const inner of await pathsIn(root, `${path}/`, selection)) paths.push(inner);
     }
-    const isShown =
-      path.startsWith(selection.prefix) && path > selection.startAfter && !path.endsWith(".tmp");
+    const isShown = path.startsWith(selection.prefix) && path > selection.startAfter && !isTemporary(path);
     if (entry.isFile() && isShown) paths.push(path);
   }
   return paths;
+}
+
+/** Of scratch space and the log their owners take care. */
+const NOT_OF_TABLES = ["_scratch", "_log"];
+
+async function removeAbandoned(root: string, beforeMs: number): Promise<number> {
+  let count = 0;
+  for (const entry of await entriesOf(root, true)) {
+    const [top = ""] = relative(root, entry.parentPath).split(sep);
+    if (!entry.isFile() || !isTemporary(entry.name) || NOT_OF_TABLES.includes(top)) continue;
+    const file = join(entry.parentPath, entry.name);
+    const facts = await stat(file).catch(() => undefined);
+    if (facts === undefined || facts.mtimeMs >= beforeMs) continue;
+    await rm(file, { force: true });
+    count += 1;
+  }
+  return count;
 }
 
 /** False if no path below the folder is selected. */
@@ -121,11 +140,11 @@ function mayHold(folder: string, { prefix, startAfter }: Selection): boolean {
   return folder > startAfter || startAfter.startsWith(folder);
 }
 
-type Entry = { readonly name: string; isDirectory(): boolean; isFile(): boolean };
+const isTemporary = (path: string): boolean => path.endsWith(".tmp");
 
-async function entriesOf(folder: string): Promise<readonly Entry[]> {
+async function entriesOf(folder: string, recursive = false): Promise<readonly Dirent[]> {
   try {
-    return await readdir(folder, { withFileTypes: true });
+    return await readdir(folder, { withFileTypes: true, recursive });
   } catch (error) {
     if (isMissing(error)) return [];
     throw error;

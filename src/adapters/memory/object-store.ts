@@ -39,13 +39,20 @@ export function memoryObjectStore(clock: Clock = systemClock): MemoryObjectStore
     list: async (prefix, startAfter = "") => {
       const found: ObjectInfo[] = [];
       for (const [path, { bytes, modifiedMs }] of objects) {
-        const isShown = path.startsWith(prefix) && path > startAfter && !path.endsWith(".tmp");
+        const isShown = path.startsWith(prefix) && path > startAfter && !isTemporary(path);
         if (isShown) found.push({ path, sizeBytes: bytes.length, modifiedMs });
       }
       return found.toSorted((a, b) => (a.path < b.path ? -1 : 1));
     },
     delete: async (paths) => {
       for (const path of paths) objects.delete(objectPath(path));
+    },
+    removeAbandoned: async (beforeMs) => {
+      const found = [...objects].filter(
+        ([path, { modifiedMs }]) => isTemporary(path) && modifiedMs < beforeMs,
+      );
+      for (const [path] of found) objects.delete(path);
+      return found.length;
     },
     localFile: async (path) => copies.copyOf(find(path), path),
     [Symbol.asyncDispose]: async () => {
@@ -54,6 +61,8 @@ export function memoryObjectStore(clock: Clock = systemClock): MemoryObjectStore
     },
   };
 }
+
+const isTemporary = (path: string): boolean => path.endsWith(".tmp");
 
 interface StoredObject {
   readonly bytes: Uint8Array;

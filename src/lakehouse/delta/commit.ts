@@ -12,11 +12,13 @@ export const ENGINE_INFO = "Atrium/1";
 
 /**
  * What a commit depends on beside its positions, the table's metadata and the files that it removes. `append`: nothing
- * more; compaction commits so too, for appends beside it do it no harm. `replace`: that nobody else added or removed
- * files in these partitions. A partition names some or all partition columns; `{}` is the whole table.
+ * more; compaction commits so too, for appends beside it do it no harm. `derive`: that nobody else removed rows, for what
+ * was read elsewhere may have been removed there too (an erased room must not come back). `replace`: that nobody else
+ * added or removed files in these partitions. A partition names some or all partition columns; `{}` is the whole table.
  */
 export type Isolation =
   | { readonly kind: "append" }
+  | { readonly kind: "derive" }
   | { readonly kind: "replace"; readonly partitions: readonly PartitionValues[] };
 
 /** One change of a table. Handing in the same object again after a failure commits it at most once. */
@@ -103,6 +105,9 @@ export function checkWinner(request: CommitRequest, race: Race): void {
     if (add !== undefined && request.adds.some((own) => own.path === add.path)) {
       throw conflict(`added ${add.path} too`);
     }
+    if (remove?.dataChange === true && request.isolation.kind === "derive") {
+      throw conflict(`removed rows: ${remove.path}`);
+    }
     const path = add?.path ?? remove?.path;
     const values = add?.partitionValues ?? (remove && valuesOfRemoved(remove, head));
     if (path !== undefined && readsPartition(request, values)) {
@@ -123,7 +128,7 @@ export function commitActions(request: CommitRequest, head: Snapshot, facts: Com
         operation,
         operationParameters: request.parameters ?? {},
         readVersion: request.base.version,
-        isBlindAppend: removes.length === 0 && request.isolation.kind === "append",
+        isBlindAppend: removes.length === 0 && request.isolation.kind !== "replace",
         engineInfo: ENGINE_INFO,
         writerId,
         txnId: token,
@@ -179,7 +184,7 @@ function valuesOfRemoved(remove: RemoveAction, head: Snapshot): PartitionValues 
 
 /** True if the file's partition is one that the request read, or is not known. */
 function readsPartition({ isolation }: CommitRequest, values: PartitionValues | undefined): boolean {
-  if (isolation.kind === "append") return false;
+  if (isolation.kind !== "replace") return false;
   return isolation.partitions.some((wanted) =>
     Object.entries(wanted).every(
       ([column, value]) => values === undefined || (values[column] ?? null) === value,

@@ -43,6 +43,9 @@ export interface ObjectStore {
   /** Removes objects; those that are not there are no error. */
   delete(paths: readonly string[]): Promise<void>;
 
+  /** Removes what puts that never ended left behind before `beforeMs` (ms since the epoch), as `.tmp` files; returns how many. */
+  removeAbandoned(beforeMs: number): Promise<number>;
+
   /** A file on this machine that holds the object: the object itself, or a cached copy. @throws NOT_FOUND */
   localFile(path: string): Promise<string>;
 }

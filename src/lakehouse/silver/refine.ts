@@ -4,6 +4,7 @@
 // repeats the batch or not at all, and two refiners cannot both commit it.
 
 import { present } from "../../support/assert.ts";
+import { isAtriumError } from "../../support/errors.ts";
 import { areDistinct } from "../bronze/distinct-keys.ts";
 import { batchInput } from "../bronze/transform.ts";
 import type { AddFile } from "../delta/actions.ts";
@@ -16,6 +17,9 @@ import { KEY_COUNT_SQL, silverSql, type DuplicateRisk } from "./transform.ts";
 
 /** The txn appId under which silver keeps the last bronze version that it holds. */
 export const REFINE_APP_ID = "refine:bronze/readings";
+
+/** A batch is given up after losing so often to writers that remove rows. */
+const ATTEMPTS_MAX = 5;
 
 /** Bounds of one batch. */
 export interface RefineOptions {
@@ -33,15 +37,33 @@ export interface RefinedBatch {
   readonly rowsAdded: number;
 }
 
-/** Refines the next new bronze versions; undefined if there are none. @throws COMMIT_OVERTAKEN */
+/**
+ * Refines the next new bronze versions; undefined if there are none.
+ * @throws COMMIT_OVERTAKEN; COMMIT_CONFLICT, after a few tries, if rows are being removed from silver meanwhile
+ */
 export async function refineBatch(options: RefineOptions): Promise<RefinedBatch | undefined> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await refineOnce(options);
+    } catch (error) {
+      if (!isAtriumError(error, "COMMIT_CONFLICT") || attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+/**
+ * Silver is read before bronze: rows are erased in the order of the flow, so what silver's version no longer holds is not
+ * in the bronze that is read after it either.
+ */
+async function refineOnce(options: RefineOptions): Promise<RefinedBatch | undefined> {
   const { lake } = options;
+  const held = await lake.table("silver/readings").snapshot();
   const bronze = await lake.table("bronze/readings").snapshot();
   if (bronze === undefined) return undefined;
-  const silver = await ensureTable(lake, "silver/readings");
+  const silver = held ?? (await ensureTable(lake, "silver/readings"));
   const done = Number(silver.txns.get(REFINE_APP_ID) ?? -1n);
   if (done >= bronze.version) return undefined;
-  const next = await nextVersions(lake, { after: done, upTo: bronze.version, rowsMax: options.batchRowsMax });
+  const next = await nextVersions(lake, { after: done, bronze, rowsMax: options.batchRowsMax });
   const adds = next.files.length === 0 ? [] : await refineFiles(options, { next, bronze, silver });
   await lake.table("silver/readings").commit({
     base: silver,
@@ -49,7 +71,7 @@ export async function refineBatch(options: RefineOptions): Promise<RefinedBatch 
     removes: [],
     txns: new Map([[REFINE_APP_ID, BigInt(next.version)]]),
     operation: "REFINE",
-    isolation: { kind: "append" },
+    isolation: { kind: "derive" },
     dataChange: true,
   });
   return { bronzeVersion: next.version, rowsRead: rowsIn(next.files), rowsAdded: rowsIn(adds) };
@@ -57,7 +79,8 @@ export async function refineBatch(options: RefineOptions): Promise<RefinedBatch 
 
 interface VersionRange {
   readonly after: number;
-  readonly upTo: number;
+  /** Up to this version. */
+  readonly bronze: Snapshot;
   readonly rowsMax: number;
 }
 
@@ -69,15 +92,19 @@ interface NewVersions {
   readonly hasDistinctKeys: boolean;
 }
 
-/** The files added after version `after`, up to the version with which they reach `rowsMax` rows. */
-async function nextVersions(lake: Lake, { after, upTo, rowsMax }: VersionRange): Promise<NewVersions> {
+/**
+ * The files added after version `after`, up to the version with which they reach `rowsMax` rows. Those that bronze has
+ * removed since are left out: upkeep rewrites only what silver has taken, so their rows were erased or expired.
+ */
+async function nextVersions(lake: Lake, { after, bronze, rowsMax }: VersionRange): Promise<NewVersions> {
   const files: AddFile[] = [];
   let version = after;
   let versionsWithFiles = 0;
-  while (version < upTo && (version === after || rowsIn(files) < rowsMax)) {
+  while (version < bronze.version && (version === after || rowsIn(files) < rowsMax)) {
     version += 1;
     const [change] = await lake.table("bronze/readings").changes(version - 1, version);
-    const { adds } = present(change, `bronze version ${version}`);
+    const { adds: added } = present(change, `bronze version ${version}`);
+    const adds = added.filter((file) => bronze.files.has(file.path));
     if (adds.length > 0) versionsWithFiles += 1;
     files.push(...adds);
   }
