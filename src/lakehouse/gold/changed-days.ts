@@ -56,7 +56,7 @@ async function daysSince(
   const days = new Set<string>();
   for (let from = reflected; from < silver.version; from += VERSIONS_AT_ONCE) {
     const to = Math.min(from + VERSIONS_AT_ONCE, silver.version);
-    const changes = await changesOrNone(lake, from, to);
+    const changes = await changesSince(lake, from, to);
     if (changes === undefined) return undefined;
     for (const { operation, adds, removes } of changes) {
       // What was made of days that expired stays.
@@ -67,7 +67,8 @@ async function daysSince(
   return [...days].toSorted();
 }
 
-async function changesOrNone(
+/** What silver's versions after `from` up to `to` changed; undefined if some of them were cleaned up. */
+export async function changesSince(
   lake: Lake,
   from: number,
   to: number,

@@ -7,10 +7,13 @@
 
 import type { TableName } from "../../reading/tables.ts";
 import { present } from "../../support/assert.ts";
+import { AtriumError } from "../../support/errors.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
-import { ensureTable } from "../lake.ts";
+import { ensureTable, type Lake } from "../lake.ts";
 import { repeatAfterLostRace } from "../lost-race.ts";
-import { changedDays, withinHorizon } from "./changed-days.ts";
+import { OPERATIONS } from "../operations.ts";
+import { changedDays, changesSince, withinHorizon } from "./changed-days.ts";
+import { newestDayTxn, TAGGED_TABLE, watermarksOf } from "./day-tags.ts";
 import { DAYS_AT_ONCE, makeDays, type MakeOptions } from "./replace-days.ts";
 import { restateDays, type Restated } from "./restatements.ts";
 import { GOLD_TRANSFORMS, type GoldTransform } from "./transforms.ts";
@@ -50,7 +53,10 @@ export const NO_GOLD: GoldSummary = {
  */
 export async function makeGold(options: GoldOptions): Promise<GoldSummary> {
   const found: Found = { checked: new Set(), replaced: new Set(), expired: new Set() };
-  await repeatAfterLostRace(async () => makeTables(options, found));
+  await repeatAfterLostRace(async () => {
+    const silver = await makeTables(options, found);
+    if (silver !== undefined) await refuseErased(options.lake, silver);
+  });
   return {
     daysChecked: [...found.checked].toSorted(),
     daysReplaced: [...found.replaced].toSorted(),
@@ -67,13 +73,14 @@ interface Found {
 }
 
 /**
- * The gold tables are read before silver: rows are erased in the order of the flow, so an erasure that silver's version
- * does not show yet is not in these tables either, and its commits to them refuse ours.
+ * Makes all tables; returns the silver that they were made of. The gold tables are read before silver: rows are erased in
+ * the order of the flow, so an erasure that silver's version does not show yet is not in these tables either, and its
+ * commits to them refuse ours.
  */
-async function makeTables(options: GoldOptions, found: Found): Promise<void> {
+async function makeTables(options: GoldOptions, found: Found): Promise<Snapshot | undefined> {
   const { lake } = options;
   const silverTable = lake.table("silver/readings");
-  if ((await silverTable.snapshot()) === undefined) return;
+  if ((await silverTable.snapshot()) === undefined) return undefined;
   const tables = new Map<TableName, Snapshot>();
   for (const { table } of GOLD_TRANSFORMS) tables.set(table, await ensureTable(lake, table));
   const silver = present(await silverTable.snapshot(), "silver, which was there a moment ago");
@@ -81,6 +88,18 @@ async function makeTables(options: GoldOptions, found: Found): Promise<void> {
     const gold = present(tables.get(transform.table), transform.table);
     await makeTable(options, { transform, gold, silver, found });
   }
+  return silver;
+}
+
+/** A room that gold did not have yet leaves no commit to it when it is erased: silver's commits tell of it. */
+async function refuseErased(lake: Lake, silver: Snapshot): Promise<void> {
+  const newest = await lake.table("silver/readings").snapshot();
+  const changes = await changesSince(lake, silver.version, newest?.version ?? silver.version);
+  if (changes?.every(({ operation }) => operation !== OPERATIONS.erase) ?? false) return;
+  throw new AtriumError(
+    "COMMIT_CONFLICT",
+    `Rows were erased from silver/readings after version ${silver.version}, of which gold was made. Make it again.`,
+  );
 }
 
 interface TableWork {
@@ -96,13 +115,15 @@ async function makeTable(options: GoldOptions, { transform, gold, silver, found 
   const wanted = options.days ?? (await changedDays(options.lake, { gold, silver, reflected }));
   const { days, expired } = withinHorizon(silver, wanted);
   for (const day of expired) found.expired.add(day);
+  const watermarks = watermarksOf(silver, gold, options.lake.clock.nowMs());
+  const newestDay = transform.table === TAGGED_TABLE ? newestDayTxn(watermarks) : [];
   let base = gold;
   for (let start = 0; start < Math.max(days.length, 1); start += DAYS_AT_ONCE) {
     const some = days.slice(start, start + DAYS_AT_ONCE);
     const isLast = start + DAYS_AT_ONCE >= days.length;
     const isMoved = options.days === undefined && isLast && reflected !== reflects;
-    const txns = new Map(isMoved ? [[GOLD_APP_ID, reflects]] : []);
-    const made = await makeDays(options, { transform, base, silver, days: some, txns });
+    const txns = isMoved ? new Map([[GOLD_APP_ID, reflects], ...newestDay]) : new Map<string, bigint>();
+    const made = await makeDays(options, { transform, base, silver, days: some, watermarks, txns });
     ({ base } = made);
     for (const day of some) found.checked.add(day);
     for (const day of made.replaced) found.replaced.add(day);

@@ -7,7 +7,7 @@ import type { Snapshot } from "../delta/snapshot.ts";
 import { filesMatching } from "../delta/stats.ts";
 import type { FilesInput, WrittenFile } from "../engine.ts";
 import { ensureTable, publish, tableInput, type Lake } from "../lake.ts";
-import { dayTags, TAGGED_TABLE, type ReadingsByRoom } from "./day-tags.ts";
+import { dayTags, TAGGED_TABLE, type ReadingsByRoom, type Watermarks } from "./day-tags.ts";
 import type { GoldTransform } from "./transforms.ts";
 
 /** Days that are made in one statement: bounds its memory. */
@@ -26,6 +26,7 @@ export interface DayWork {
   readonly base: Snapshot;
   readonly silver: Snapshot;
   readonly days: readonly string[];
+  readonly watermarks: Watermarks;
   /** Positions that the commit moves; empty but for the last step for a table. */
   readonly txns: ReadonlyMap<string, bigint>;
 }
@@ -121,10 +122,9 @@ async function withTags(options: MakeOptions, made: Untagged): Promise<readonly 
   const { adds, work } = made;
   if (adds.length === 0) return adds;
   const readings = await readingsByDay(options, made);
-  const newest = [...work.silver.files.values()].map(dayOf).reduce((a, b) => (a > b ? a : b), "");
   return adds.map((file) => {
     const day = dayOf(file);
-    return { ...file, tags: dayTags(readings.get(day) ?? new Map(), newest > day) };
+    return { ...file, tags: dayTags(day, work.watermarks, readings.get(day) ?? new Map()) };
   });
 }
 

@@ -1,6 +1,6 @@
-// From gold/room_daily to gold/restatements: what changed in a day that was over when it was made.
+// From gold/room_daily to gold/restatements: what changed in a day that was over already.
 //
-//   room_daily  version 7   remove day-a.parquet (tag dayClosed)   add day-b.parquet
+//   room_daily  version 7   remove day-a.parquet (tag: the day is over)   add day-b.parquet
 //        |  rows of a against rows of b, column by column
 //        v
 //   restatements version 3  the values that differ, and txn restate:gold/room_daily -> 7
@@ -18,7 +18,7 @@ import { ensureTable, publish, tableInput, type Lake } from "../lake.ts";
 import { repeatAfterLostRace } from "../lost-race.ts";
 import { OPERATIONS } from "../operations.ts";
 import { rowsIn } from "../summary.ts";
-import { isClosedDay, readingsOfDay, TAGGED_TABLE } from "./day-tags.ts";
+import { readingsOfDay, TAGGED_TABLE, wereFinal } from "./day-tags.ts";
 
 /** The txn appId under which gold/restatements keeps the last version of gold/room_daily that it has looked at. */
 export const RESTATE_APP_ID = "restate:gold/room_daily";
@@ -106,19 +106,20 @@ function warnOfLoss(lake: Lake, what: string, { message }: Error): void {
   );
 }
 
-/** A day of which a version replaced the files, and which was over when these were made. */
+/** A day of which a version replaced the files. */
 interface ReplacedDay {
   readonly day: string;
   readonly removes: readonly RemoveAction[];
   readonly adds: readonly AddFile[];
 }
 
+/** The days that were over before the version replaced them. */
 function restatedDays(change: VersionChange): readonly ReplacedDay[] {
   if (SKIPPED.has(change.operation)) return [];
   const removes = Map.groupBy(change.removes, (file) => file.partitionValues?.["event_date"] ?? "");
   const adds = Map.groupBy(change.adds, (file) => file.partitionValues["event_date"] ?? "");
   const days = [...removes].map(([day, files]) => ({ day, removes: files, adds: adds.get(day) ?? [] }));
-  return days.filter((replaced) => replaced.day !== "" && isClosedDay(replaced.removes));
+  return days.filter((replaced) => replaced.day !== "" && wereFinal(replaced.removes, replaced.adds));
 }
 
 interface RestatedVersion {
