@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { NO_GOLD } from "../../../src/lakehouse/gold/gold.ts";
-import type { Lake } from "../../../src/lakehouse/lake.ts";
+import { tableInput, type Lake } from "../../../src/lakehouse/lake.ts";
 import { HORIZON_APP_ID, horizonPosition, OPERATIONS } from "../../../src/lakehouse/operations.ts";
 import { refineBatch } from "../../../src/lakehouse/silver/refine.ts";
+import { sqlNameOf } from "../../../src/reading/tables.ts";
 import { codeOf } from "../../support/delta.ts";
 import {
   DAY,
@@ -23,6 +24,9 @@ import { makeTestLake, message, type TestLake } from "../../support/lake.ts";
 /** Readings of some days of a room, one a day. */
 const daily = (room: string, days: number, value = 400): ReturnType<typeof message>[] =>
   Array.from({ length: days }, (_, index) => message(room, "co2", DAY_ONE + index * DAY, value));
+
+/** A second reading of the first day. */
+const late = (room: string): ReturnType<typeof message> => message(room, "co2", DAY_ONE + 5, 500);
 
 const ROOM_DAYS = "select room, event_date, co2_avg, revision from gold_room_daily order by event_date, room";
 
@@ -106,19 +110,62 @@ describe("an erasure beside gold is not undone", () => {
     });
   }
 
+  test("because each gold table is read before silver, and not again before its days are made", async () => {
+    await using lake = await makeTestLake();
+    await toSilver(lake, rooms);
+    await gold(lake.lake);
+    await toSilver(lake, [late("kept")]);
+    const read: string[] = [];
+    let isRead = false;
+    const onStore = async (_: string, path: string): Promise<void> => {
+      const [table = ""] = path.split("/_delta_log/");
+      if (!isRead && path.includes("/_delta_log/") && read.at(-1) !== table) read.push(table);
+    };
+    await gold(await watched(lake.lake, { onStore, onEngine: async () => void (isRead = true) }));
+    assert.deepEqual(read, [
+      // Whether it is there at all.
+      "silver/readings",
+      "gold/sensor_hourly",
+      "gold/sensor_daily",
+      "gold/room_daily",
+      "silver/readings",
+    ]);
+  });
+
   for (const name of ["gold/sensor_hourly", "gold/sensor_daily"]) {
-    test(`when it runs right after the days of ${name} were replaced`, async () => {
+    test(`not for a moment either, when gold had the room and it runs right after ${name} was made`, async () => {
       await using lake = await makeTestLake();
       await toSilver(lake, rooms);
+      await gold(lake.lake);
+      await toSilver(lake, [late("erased"), late("kept")]);
       let isErased = false;
       const afterPut = async (path: string): Promise<void> => {
-        if (!path.startsWith(`${name}/_delta_log/`) || path.endsWith("0.json") || isErased) return;
+        if (!path.startsWith(`${name}/_delta_log/`) || isErased) return;
         isErased = true;
         await erasing(lake);
       };
       await gold(await watched(lake.lake, { afterPut }));
       assert.ok(isErased);
       await assertErased(lake);
+      assert.deepEqual(await lake.rows("select room, sum(nb_readings) from gold_sensor_daily group by all"), [
+        ["kept", 3],
+      ]);
+      for (const table of ["gold/sensor_hourly", "gold/sensor_daily", "gold/room_daily"] as const) {
+        const commits = await lake.lake.table(table).history(100);
+        const erased = commits.find((commit) => commit.operation === OPERATIONS.erase)!.version;
+        for (const { version } of commits.filter((commit) => commit.version > erased)) {
+          const snapshot = await lake.lake.table(table).snapshot(version);
+          const inputs = [await tableInput(lake.lake, table, { snapshot })];
+          const sql = `select distinct room from ${sqlNameOf(table)}`;
+          const { rows: found } = await lake.lake.engine.query({
+            sql,
+            inputs,
+            rowsMax: 9,
+            timeoutMs: 60_000,
+          });
+          assert.deepEqual(found, [["kept"]], `${table}, version ${version}`);
+        }
+      }
     });
   }
 });
