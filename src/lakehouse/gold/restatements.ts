@@ -72,7 +72,7 @@ async function restateNew(lake: Lake, found: Found): Promise<void> {
   while (done < daily.version) {
     const to = Math.min(done + VERSIONS_AT_ONCE, daily.version);
     for (const change of await changesOf(lake, done, to)) {
-      const restated = await restateVersion(lake, daily, change);
+      const restated = await restateVersion(lake, { daily, restatements: base }, change);
       if (restated === undefined) continue;
       base = await commit(lake, { base, adds: restated.adds, position: change.version });
       for (const { partitionValues } of restated.adds) found.days.add(partitionValues["event_date"] ?? "");
@@ -127,42 +127,27 @@ interface RestatedVersion {
   readonly lateReadings: number;
 }
 
+interface Tables {
+  readonly daily: Snapshot;
+  readonly restatements: Snapshot;
+}
+
 /** Writes what a version restated; undefined if it restated nothing. */
 async function restateVersion(
   lake: Lake,
-  daily: Snapshot,
+  { daily, restatements }: Tables,
   change: VersionChange,
 ): Promise<RestatedVersion | undefined> {
   const days = restatedDays(change);
   if (days.length === 0) return undefined;
-  const input = async (name: string, files: readonly (AddFile | RemoveAction)[]): Promise<FilesInput> => {
-    const placed = files.map(({ path, partitionValues = {} }) => ({ path, partitionValues }));
-    return { ...(await tableInput(lake, TAGGED_TABLE, { snapshot: daily, files: placed })), name };
-  };
-  let files: readonly FilesInput[];
-  try {
-    files = [
-      await input(
-        "earlier",
-        days.flatMap((day) => day.removes),
-      ),
-      await input(
-        "later",
-        days.flatMap((day) => day.adds),
-      ),
-    ];
-  } catch (error) {
-    if (!isAtriumError(error, "NOT_FOUND")) throw error;
-    warnOfLoss(lake, `files of version ${change.version}`, error);
-    return undefined;
-  }
+  const files = await replacedFiles(lake, daily, { days, version: change.version });
+  if (files === undefined) return undefined;
   const late = days.flatMap(lateReadings);
-  const inputs = [...files, lateInput(late), batchInput(change.timestampMs)];
-  const { schema } = await ensureTable(lake, TABLE);
+  const { schema } = restatements;
   const { columns, partitionColumns } = schema;
   await using written = await lake.engine.write({
     sql: restatementSql(valueColumns(daily)),
-    inputs,
+    inputs: [...files, lateInput(late), batchInput(change.timestampMs)],
     columns,
     partitionColumns,
   });
@@ -171,6 +156,29 @@ async function restateVersion(
   const restated = new Set(adds.map((file) => file.partitionValues["event_date"]));
   const counted = late.filter(({ day }) => restated.has(day));
   return { adds, lateReadings: counted.reduce((sum, { readings }) => sum + readings, 0) };
+}
+
+/** The rows of the days before and after, as `earlier` and `later`; undefined if they are not all there any more. */
+async function replacedFiles(
+  lake: Lake,
+  daily: Snapshot,
+  { days, version }: { readonly days: readonly ReplacedDay[]; readonly version: number },
+): Promise<readonly FilesInput[] | undefined> {
+  const sides = {
+    earlier: days.flatMap(({ removes }) => removes),
+    later: days.flatMap(({ adds }) => adds),
+  };
+  const inputs = Object.entries(sides).map(async ([name, side]) => {
+    const files = side.map(({ path, partitionValues = {} }) => ({ path, partitionValues }));
+    return { ...(await tableInput(lake, TAGGED_TABLE, { snapshot: daily, files })), name };
+  });
+  try {
+    return await Promise.all(inputs);
+  } catch (error) {
+    if (!isAtriumError(error, "NOT_FOUND")) throw error;
+    warnOfLoss(lake, `files of version ${version}`, error);
+    return undefined;
+  }
 }
 
 /** Readings of a room that a day has more than before. */
