@@ -48,6 +48,10 @@ export const COMMANDS: Registry = {
     summary: "List tables and their history.",
     load: async () => (await import("./table.ts")).tableCommand,
   },
+  rejected: {
+    summary: "List the messages that are no readings, and redrive those that are by now.",
+    load: async () => (await import("./rejected.ts")).rejectedCommand,
+  },
   doctor: {
     summary: "Check the machine, the configuration, the log and the lake.",
     load: async () => (await import("./doctor.ts")).doctorCommand,
