@@ -78,19 +78,22 @@ function readSome({ store, path }: LogPlace, from: number, count: number): Promi
 }
 
 /** What a listing of a log shows: versions that rise, and complete checkpoints, the newest first. */
-interface Listing {
+export interface LogListing {
   readonly commits: readonly number[];
+  /** Version of a commit -> last change of its file, ms since the epoch. */
+  readonly commitModifiedMs: ReadonlyMap<number, number>;
   readonly checkpoints: readonly Checkpoint[];
 }
 
-async function listLog({ store, path }: LogPlace, from: number): Promise<Listing> {
+/** Lists the log's commits and checkpoints from version `from` on. @throws TABLE_UNSUPPORTED */
+export async function listLog({ store, path }: LogPlace, from: number): Promise<LogListing> {
   const startAfter = logFilePath(path, from, "");
   const objects = await store.list(`${path}/_delta_log/0`, startAfter);
-  const commits: number[] = [];
+  const commitModifiedMs = new Map<number, number>();
   const parts = new Map<string, ObjectInfo[]>();
   for (const object of objects) {
     const name = object.path.slice(object.path.lastIndexOf("/") + 1);
-    if (/^\d{20}\.json$/.test(name)) commits.push(Number.parseInt(name, 10));
+    if (/^\d{20}\.json$/.test(name)) commitModifiedMs.set(Number.parseInt(name, 10), object.modifiedMs);
     const checkpoint = /^(\d{20}\.checkpoint)(?:\.\d{10}(\.\d{10}))?\.parquet$/.exec(name);
     if (checkpoint !== null) {
       const key = `${checkpoint[1]}${checkpoint[2] ?? ""}`;
@@ -99,7 +102,7 @@ async function listLog({ store, path }: LogPlace, from: number): Promise<Listing
       throw unsupportedCheckpoint(object.path);
     }
   }
-  return { commits, checkpoints: completeCheckpoints(parts) };
+  return { commits: [...commitModifiedMs.keys()], commitModifiedMs, checkpoints: completeCheckpoints(parts) };
 }
 
 /** Checkpoints by `version.checkpoint` or `version.checkpoint.numberOfParts`: those whose parts are all there. */
@@ -123,7 +126,11 @@ interface Start {
 }
 
 /** The newest checkpoint that can be read, at or below `version`. */
-async function startOf(place: LogPlace, listing: Listing, version = Number.MAX_SAFE_INTEGER): Promise<Start> {
+async function startOf(
+  place: LogPlace,
+  listing: LogListing,
+  version = Number.MAX_SAFE_INTEGER,
+): Promise<Start> {
   let failure: unknown;
   for (const checkpoint of listing.checkpoints) {
     if (checkpoint.version > version) continue;
@@ -145,7 +152,7 @@ async function startOf(place: LogPlace, listing: Listing, version = Number.MAX_S
 async function finish(
   place: LogPlace,
   start: Snapshot | undefined,
-  { listing, version }: { readonly listing: Listing; readonly version: number | undefined },
+  { listing, version }: { readonly listing: LogListing; readonly version: number | undefined },
 ): Promise<Snapshot> {
   const from = start === undefined ? 0 : start.version + 1;
   const newest = Math.max(from - 1, listing.commits.at(-1) ?? -1);
@@ -163,7 +170,7 @@ async function finish(
 /** Without a checkpoint the log must begin at its beginning. @throws TABLE_CORRUPT, NOT_FOUND */
 function needWholeLog(
   table: string,
-  listing: Listing,
+  listing: LogListing,
   { version, failure }: { readonly version: number | undefined; readonly failure: unknown },
 ): void {
   if (listing.commits[0] === 0) return;
