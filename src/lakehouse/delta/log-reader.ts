@@ -78,22 +78,29 @@ function readSome({ store, path }: LogPlace, from: number, count: number): Promi
 }
 
 /** What a listing of a log shows: versions that rise, and complete checkpoints, the newest first. */
-export interface LogListing {
+export interface Listing {
   readonly commits: readonly number[];
-  /** Version of a commit -> last change of its file, ms since the epoch. */
-  readonly commitModifiedMs: ReadonlyMap<number, number>;
+  /** When the file of each commit was written, ms since the epoch by the store's clock. */
+  readonly writtenMs: ReadonlyMap<number, number>;
   readonly checkpoints: readonly Checkpoint[];
 }
 
-/** Lists the log's commits and checkpoints from version `from` on. @throws TABLE_UNSUPPORTED */
-export async function listLog({ store, path }: LogPlace, from: number): Promise<LogListing> {
+/** Lists a log from a version on. @throws TABLE_UNSUPPORTED for checkpoints of a kind that is not known */
+export async function listLog(
+  { store, path }: Pick<LogPlace, "store" | "path">,
+  from: number,
+): Promise<Listing> {
   const startAfter = logFilePath(path, from, "");
   const objects = await store.list(`${path}/_delta_log/0`, startAfter);
-  const commitModifiedMs = new Map<number, number>();
+  const commits: number[] = [];
+  const writtenMs = new Map<number, number>();
   const parts = new Map<string, ObjectInfo[]>();
   for (const object of objects) {
     const name = object.path.slice(object.path.lastIndexOf("/") + 1);
-    if (/^\d{20}\.json$/.test(name)) commitModifiedMs.set(Number.parseInt(name, 10), object.modifiedMs);
+    if (/^\d{20}\.json$/.test(name)) {
+      commits.push(Number.parseInt(name, 10));
+      writtenMs.set(Number.parseInt(name, 10), object.modifiedMs);
+    }
     const checkpoint = /^(\d{20}\.checkpoint)(?:\.\d{10}(\.\d{10}))?\.parquet$/.exec(name);
     if (checkpoint !== null) {
       const key = `${checkpoint[1]}${checkpoint[2] ?? ""}`;
@@ -102,7 +109,7 @@ export async function listLog({ store, path }: LogPlace, from: number): Promise<
       throw unsupportedCheckpoint(object.path);
     }
   }
-  return { commits: [...commitModifiedMs.keys()], commitModifiedMs, checkpoints: completeCheckpoints(parts) };
+  return { commits, writtenMs, checkpoints: completeCheckpoints(parts) };
 }
 
 /** Checkpoints by `version.checkpoint` or `version.checkpoint.numberOfParts`: those whose parts are all there. */
@@ -126,11 +133,7 @@ interface Start {
 }
 
 /** The newest checkpoint that can be read, at or below `version`. */
-async function startOf(
-  place: LogPlace,
-  listing: LogListing,
-  version = Number.MAX_SAFE_INTEGER,
-): Promise<Start> {
+async function startOf(place: LogPlace, listing: Listing, version = Number.MAX_SAFE_INTEGER): Promise<Start> {
   let failure: unknown;
   for (const checkpoint of listing.checkpoints) {
     if (checkpoint.version > version) continue;
@@ -152,7 +155,7 @@ async function startOf(
 async function finish(
   place: LogPlace,
   start: Snapshot | undefined,
-  { listing, version }: { readonly listing: LogListing; readonly version: number | undefined },
+  { listing, version }: { readonly listing: Listing; readonly version: number | undefined },
 ): Promise<Snapshot> {
   const from = start === undefined ? 0 : start.version + 1;
   const newest = Math.max(from - 1, listing.commits.at(-1) ?? -1);
@@ -170,7 +173,7 @@ async function finish(
 /** Without a checkpoint the log must begin at its beginning. @throws TABLE_CORRUPT, NOT_FOUND */
 function needWholeLog(
   table: string,
-  listing: LogListing,
+  listing: Listing,
   { version, failure }: { readonly version: number | undefined; readonly failure: unknown },
 ): void {
   if (listing.commits[0] === 0) return;

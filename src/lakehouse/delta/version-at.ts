@@ -2,7 +2,7 @@
 
 import { AtriumError } from "../../support/errors.ts";
 import type { LogPlace } from "./checkpoint.ts";
-import { listLog, type LogListing, readCommit } from "./log-reader.ts";
+import { type Listing, listLog, readCommit } from "./log-reader.ts";
 import { timestampOf } from "./snapshot.ts";
 
 /**
@@ -32,16 +32,16 @@ export async function versionAt(place: LogPlace, timeMs: number): Promise<number
 }
 
 /** The oldest version that can be read: the log's first, or that of its oldest checkpoint. */
-function oldestVersion({ commits, checkpoints }: LogListing): number | undefined {
+function oldestVersion({ commits, checkpoints }: Listing): number | undefined {
   return commits[0] === 0 ? 0 : checkpoints.at(-1)?.version;
 }
 
 /** A commit that says no time, or is gone from below its checkpoint, has the time of its file. */
-async function timeOf(place: LogPlace, listing: LogListing, version: number): Promise<number> {
+async function timeOf(place: LogPlace, listing: Listing, version: number): Promise<number> {
   const commit = await readCommit(place.store, place.path, version);
   const noted = commit && timestampOf(commit);
   if (noted !== undefined) return noted;
-  const fileMs = commit && listing.commitModifiedMs.get(version);
+  const fileMs = commit && listing.writtenMs.get(version);
   return fileMs ?? listing.checkpoints.find((checkpoint) => checkpoint.version === version)?.modifiedMs ?? 0;
 }
 
