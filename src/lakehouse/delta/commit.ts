@@ -164,7 +164,7 @@ function requiredColumns(schema: TableSchema): readonly string[] {
 }
 
 function removeOf(
-  { path, partitionValues, size }: AddFile,
+  { path, partitionValues, size, tags }: AddFile,
   { timestampMs, dataChange }: { readonly timestampMs: number; readonly dataChange: boolean },
 ): RemoveAction {
   return {
@@ -174,6 +174,7 @@ function removeOf(
     extendedFileMetadata: true,
     partitionValues,
     size,
+    ...(tags === undefined ? {} : { tags }),
   };
 }
 
