@@ -44,6 +44,10 @@ export const COMMANDS: Registry = {
     summary: "List tables and their history.",
     load: async () => (await import("./table.ts")).tableCommand,
   },
+  erase: {
+    summary: "Erase a room from all tables, for good.",
+    load: async () => (await import("./erase.ts")).eraseCommand,
+  },
   doctor: {
     summary: "Check the machine, the configuration, the log and the lake.",
     load: async () => (await import("./doctor.ts")).doctorCommand,

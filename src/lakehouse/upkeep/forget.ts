@@ -1,0 +1,130 @@
+// Makes tables forget what their newest version no longer holds: older versions, and the files that only these have.
+//
+//   wait until nobody reads a version from before -> a commit that drops the tombstones -> the stages behind take note of it
+//   -> a checkpoint, and the log before it goes -> the files go
+//
+// Killed anywhere it can be done again: as long as a file with the room's rows lies in a table's folder, it is found.
+
+import type { TableName } from "../../reading/tables.ts";
+import { present } from "../../support/assert.ts";
+import type { PartitionValues } from "../delta/actions.ts";
+import type { ObjectInfo } from "../delta/object-store.ts";
+import { storePath } from "../delta/paths.ts";
+import { FORGETS_UNTIL, type Snapshot } from "../delta/snapshot.ts";
+import type { FilesInput } from "../engine.ts";
+import { HOLD_MS, publishedHolds } from "../holds.ts";
+import type { Lake } from "../lake.ts";
+import { OPERATIONS } from "../operations.ts";
+import { dropOlderVersions } from "./clean.ts";
+import { findRows, isByRoom, type RoomQuery, valuesInPath } from "./room-rows.ts";
+import { dataFiles } from "./vacuum.ts";
+
+/** A table whose older versions are to go. */
+export interface Forgetting {
+  readonly name: TableName;
+  /** The newest version; it holds nothing of the room. */
+  readonly snapshot: Snapshot;
+}
+
+/** Where a room still is. */
+export interface Trace {
+  /** In the store, as `silver/readings/event_date=…/x.parquet`. */
+  readonly path: string;
+  /** Why it was left. */
+  readonly why: string;
+}
+
+/** How often holds are looked at while they are waited for, ms. */
+const LOOK_EVERY_MS = 1000;
+/** A call that began on a version just before it was replaced is published after this time, if it still runs then. */
+const UNSEEN_MS = 2 * HOLD_MS;
+/** A rejected message is found by its content alone, so its files are looked into one by one; others, so many at a time. */
+const FILES_AT_ONCE = 500;
+
+/** Files in a table's folder that are not in its newest version, and hold rows of the room. */
+export async function tracesIn(query: RoomQuery, name: TableName): Promise<readonly ObjectInfo[]> {
+  const { lake, room } = query;
+  const snapshot = await lake.table(name).snapshot();
+  if (snapshot === undefined) return [];
+  const files = await deadFiles(lake, { name, snapshot });
+  if (isByRoom(snapshot.schema)) return files.filter(({ path }) => valuesInPath(path)["room"] === room);
+  const found: ObjectInfo[] = [];
+  for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
+    const some = files.slice(start, start + FILES_AT_ONCE);
+    const { counts } = await findRows(query, name, await inputOf(lake, snapshot, some));
+    found.push(...some.filter((_, index) => counts[index] !== 0));
+  }
+  return found;
+}
+
+/** Waits until no reader holds a version up to these; returns the tables of which one is held after `waitMsMax`. */
+export async function waitForReaders(
+  lake: Lake,
+  tables: readonly Forgetting[],
+  waitMsMax: number,
+): Promise<ReadonlySet<TableName>> {
+  const { clock, store } = lake;
+  const startMs = clock.monotonicMs();
+  await clock.sleep(UNSEEN_MS);
+  for (;;) {
+    const holds = await publishedHolds(store, { nowMs: clock.nowMs(), keep: true });
+    const held = tables.filter(({ name, snapshot }) =>
+      [...(holds.get(name) ?? [])].some((version) => version < snapshot.version),
+    );
+    const isOver = clock.monotonicMs() - startMs >= waitMsMax;
+    if (held.length === 0 || isOver) return new Set(held.map(({ name }) => name));
+    await clock.sleep(LOOK_EVERY_MS);
+  }
+}
+
+/** Commits that the tombstones of a table up to the time of `snapshot` are forgotten. */
+export async function forgetTombstones(lake: Lake, { name, snapshot }: Forgetting): Promise<void> {
+  const base = present(await lake.table(name).snapshot(), `table ${name}, there before`);
+  await lake.table(name).commit({
+    base,
+    adds: [],
+    removes: [],
+    txns: new Map(),
+    operation: OPERATIONS.erase,
+    isolation: { kind: "append" },
+    dataChange: true,
+    commitInfo: { [FORGETS_UNTIL]: snapshot.timestampMs },
+  });
+}
+
+/** Removes the log before the newest version, then the files that `snapshot` had removed, and those in `orphans`. */
+export async function removeOlder(
+  lake: Lake,
+  { name, snapshot }: Forgetting,
+  orphans: readonly string[],
+): Promise<void> {
+  await dropOlderVersions(lake, name);
+  const head = present(await lake.table(name).snapshot(), `table ${name}, there before`);
+  const needed = new Set([...head.files.keys(), ...head.tombstones.keys()]);
+  const paths = [...snapshot.tombstones.keys()].filter((path) => !needed.has(path));
+  const isNeeded = new Set([...needed].map((path) => storePath(name, path)));
+  await lake.store.delete([
+    ...paths.map((path) => storePath(name, path)),
+    ...orphans.filter((path) => !isNeeded.has(path)),
+  ]);
+}
+
+async function deadFiles(lake: Lake, { name, snapshot }: Forgetting): Promise<readonly ObjectInfo[]> {
+  const live = new Set([...snapshot.files.keys()].map((path) => storePath(name, path)));
+  return (await dataFiles(lake, name)).filter(({ path }) => !live.has(path));
+}
+
+async function inputOf(lake: Lake, snapshot: Snapshot, files: readonly ObjectInfo[]): Promise<FilesInput> {
+  const { columns, partitionColumns } = snapshot.schema;
+  const localFiles = files.map(async ({ path }) => ({
+    localPath: await lake.store.localFile(path),
+    partitionValues: valuesOf(path, partitionColumns),
+  }));
+  return { kind: "files", name: "dead", columns, partitionColumns, files: await Promise.all(localFiles) };
+}
+
+/** A file of another writer may lie anywhere: then its partition is not known, and does not matter here. */
+function valuesOf(path: string, partitionColumns: readonly string[]): PartitionValues {
+  const values = valuesInPath(path);
+  return Object.fromEntries(partitionColumns.map((column) => [column, values[column] ?? null]));
+}
