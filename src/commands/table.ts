@@ -12,8 +12,10 @@ import { answerAsJson, answerAsText } from "./answer-text.ts";
 import { defineCommand, flag, optionalFlag, switchFlag, type CommandContext } from "./command.ts";
 import { LAKE_SETTINGS, parts } from "./stages.ts";
 import { restore } from "./table-restore.ts";
+import { compactTables, vacuumTables } from "./table-upkeep.ts";
 
 const HISTORY_MAX = 100_000;
+const ACTIONS = "list, history, restore, diff, compact or vacuum";
 
 /** The command. */
 export const tableCommand = defineCommand({
@@ -21,9 +23,10 @@ export const tableCommand = defineCommand({
     "list: all tables with version, rows, files and bytes. history NAME: its commits, the newest first.\n" +
     "restore NAME --to VERSION|TIME: a new version with the files of an older one; positions stay as they are.\n" +
     "diff NAME --with LAKE: exit code 0 if the table has the same rows in both lakes; the times at which rows were\n" +
-    "made (created_at, ingest_ts, log_ts, ingest_date) may differ.",
+    "made (created_at, ingest_ts, log_ts, ingest_date) may differ.\n" +
+    "compact [NAME]: merges small files. vacuum [NAME]: removes files that nobody needs any more.",
   positionals: [
-    { name: "ACTION", doc: "list, history, restore or diff", isRequired: true },
+    { name: "ACTION", doc: ACTIONS, isRequired: true },
     { name: "NAME", doc: `the table: ${TABLE_NAMES.join(", ")}`, isRequired: false },
   ],
   flags: {
@@ -31,12 +34,14 @@ export const tableCommand = defineCommand({
     to: optionalFlag(kinds.versionOrTime, "The version that restore goes back to, or the newest at a time."),
     limit: flag(kinds.integer(1, HISTORY_MAX), "20", "Shows at most so many commits."),
     json: switchFlag("Prints JSON."),
+    dryRun: switchFlag("vacuum counts what it would remove, and removes nothing."),
   },
-  settings: LAKE_SETTINGS,
+  settings: [...LAKE_SETTINGS, "COMPACT_TARGET_MB", "VACUUM_GRACE_HOURS"],
   examples: [
     "table list --lake ./lake",
     "table history silver/readings --lake ./lake",
     "table diff silver/readings --lake ./a --with ./b",
+    "table vacuum --lake ./lake --grace-hours 1 --dry-run",
   ],
   run: async (context) => {
     const [action = "", name] = context.positionals;
@@ -48,10 +53,10 @@ export const tableCommand = defineCommand({
     const { to } = context.flags;
     if (action === "restore") return await restore(context, lake, { name: nameOf(name), to });
     if (action === "diff") return await diff(context, lake, { name: nameOf(name), other });
-    throw new AtriumError(
-      "USAGE_INVALID",
-      `There is no action ${action}: it is list, history, restore or diff.`,
-    );
+    const some = name === undefined ? undefined : nameOf(name);
+    if (action === "compact") return show(context, await compactTables(context, lake, some));
+    if (action === "vacuum") return show(context, await vacuumTables(context, lake, some));
+    throw new AtriumError("USAGE_INVALID", `There is no action ${action}: it is ${ACTIONS}.`);
   },
 });
 

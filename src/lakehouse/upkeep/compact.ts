@@ -11,6 +11,7 @@ import type { Snapshot } from "../delta/snapshot.ts";
 import { publish, tableInput, type Lake } from "../lake.ts";
 import { OPERATIONS } from "../operations.ts";
 import { consumedVersion, untakenFiles } from "./consumers.ts";
+import { dayOf, newestDayIn } from "./days.ts";
 import { markSorted, planCompaction } from "./plan.ts";
 
 /** What to compact and its bounds. */
@@ -81,22 +82,13 @@ function planOf(
   const files = [...snapshot.files.values()].filter((file) => mayMove(name, file) && !untaken.has(file.path));
   const { partitionColumns } = snapshot.schema;
   const nowMs = lake.clock.nowMs();
-  const dayColumn = name === "bronze/rejected" ? "ingest_date" : "event_date";
-  const newestDay =
-    name === "bronze/rejected"
-      ? new Date(nowMs).toISOString().slice(0, 10)
-      : [...snapshot.files.values()].reduce(
-          (latest, file) => later(latest, file.partitionValues[dayColumn]),
-          "",
-        );
-  const isClosed = (values: PartitionValues): boolean => (values[dayColumn] ?? newestDay) < newestDay;
+  const newestDay = newestDayIn(name, snapshot, nowMs) ?? "";
+  const isClosed = (partitionValues: PartitionValues): boolean =>
+    (dayOf(name, { partitionValues }) ?? newestDay) < newestDay;
   // A partition of one sensor has its readings in the order in which they came, which is good enough.
   const isSorted = !name.startsWith("gold/") && !partitionColumns.includes("sensor_type");
   return planCompaction(files, { targetBytes, isClosed, isSorted, nowMs });
 }
-
-const later = (a: string, b: string | null | undefined): string =>
-  b !== null && b !== undefined && b > a ? b : a;
 
 /** Marks that others read from a file would be lost in a merged one; that its keys are distinct is of use to silver alone, once. */
 function mayMove(name: TableName, { tags = {} }: AddFile): boolean {

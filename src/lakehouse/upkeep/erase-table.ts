@@ -176,7 +176,8 @@ function piecesOf(files: readonly AddFile[], room: string): readonly (readonly A
     if (fits && (tags.get(partition) ?? kept) === kept) last.push(file);
     else {
       pieces.push([file]);
-      [tags, rows] = [new Map(), 0];
+      tags = new Map();
+      rows = 0;
     }
     tags.set(partition, kept);
     rows += rowCountOf(file) ?? 0;

@@ -15,9 +15,9 @@ import { GOLD_TRANSFORMS } from "../gold/transforms.ts";
 import { REFINE_APP_ID, refineBatch } from "../silver/refine.ts";
 import { countTable, type ErasedRows, eraseTable } from "./erase-table.ts";
 import {
-  forgetTombstones,
+  finishForgetting,
+  forgetOlder,
   type Forgetting,
-  removeOlder,
   type Trace,
   tracesIn,
   waitForReaders,
@@ -59,8 +59,8 @@ export async function surveyRoom(query: RoomQuery): Promise<readonly ErasedTable
   for (const table of TABLE_NAMES) {
     const counted = await countTable(query, table);
     const olderFiles = (await tracesIn(query, table)).length;
-    if (counted.rows + counted.filesRewritten + olderFiles > 0)
-      tables.push({ table, ...counted, olderFiles });
+    const isThere = counted.rows + counted.filesRewritten + olderFiles > 0;
+    if (isThere) tables.push({ table, ...counted, olderFiles });
   }
   return tables;
 }
@@ -70,6 +70,7 @@ export async function surveyRoom(query: RoomQuery): Promise<readonly ErasedTable
  * @throws COMMIT_CONFLICT, COMMIT_OVERTAKEN if other writers were faster many times: what was erased until then stays erased
  */
 export async function eraseRoom(options: EraseOptions): Promise<EraseSummary> {
+  await finishForgetting(options.lake, async () => catchUp(options));
   if ((await surveyRoom(options)).length === 0) return { tables: [], remaining: [] };
   const erased = await eraseRows(options);
   const traces = new Map<TableName, number>();
@@ -96,7 +97,7 @@ async function eraseRows(options: EraseOptions): Promise<ReadonlyMap<TableName, 
   const sums = new Map<TableName, ErasedRows>();
   for (let round = 1; round <= ROUNDS_MAX; round += 1) {
     let isClean = true;
-    await catchUp(options);
+    await refineAll(options);
     for (const name of TABLE_NAMES) {
       const prepare = name === "bronze/readings" ? { prepare: async () => refineAll(options) } : {};
       const found = await eraseTable({ ...options, ...prepare }, name);
@@ -105,6 +106,8 @@ async function eraseRows(options: EraseOptions): Promise<ReadonlyMap<TableName, 
       sums.set(name, added(sums.get(name), found));
     }
     if (isClean) break;
+    // After the erasure of gold, so that the days it holds need not be made again.
+    await catchUp(options);
   }
   return sums;
 }
@@ -149,18 +152,12 @@ async function forget(options: EraseOptions, tables: readonly Forgetting[]): Pro
   const { lake, graceMs, waitMsMax } = options;
   const held = await waitForReaders(lake, tables, waitMsMax);
   const free = tables.filter(({ name }) => !held.has(name));
-  for (const table of free) await forgetTombstones(lake, table);
-  await catchUp(options);
-  for (const table of free) {
-    const old = (await tracesIn(options, table.name)).filter(
-      ({ modifiedMs }) => modifiedMs < lake.clock.nowMs() - graceMs,
-    );
-    await removeOlder(
-      lake,
-      table,
-      old.map(({ path }) => path),
-    );
-  }
+  const withOrphans = free.map(async (table) => {
+    const files = await tracesIn(options, table.name);
+    const old = files.filter(({ modifiedMs }) => modifiedMs < lake.clock.nowMs() - graceMs);
+    return { ...table, orphans: old.map(({ path }) => path) };
+  });
+  await forgetOlder(lake, await Promise.all(withOrphans), async () => catchUp(options));
   return held;
 }
 

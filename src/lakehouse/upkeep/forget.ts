@@ -1,9 +1,10 @@
 // Makes tables forget what their newest version no longer holds: older versions, and the files that only these have.
 //
-//   wait until nobody reads a version from before -> a commit that drops the tombstones -> the stages behind take note of it
-//   -> a checkpoint, and the log before it goes -> the files go
+//   wait until nobody reads a version from before -> a journal that names the files -> a commit that drops the tombstones
+//   -> the stages behind take note of it -> a checkpoint, and the log before it goes -> the files go -> the journal goes
 //
-// Killed anywhere it can be done again: as long as a file with the room's rows lies in a table's folder, it is found.
+// Killed before the journal is there, it is begun again: the room's rows are found in the files. After that the next erasure
+// carries the journal out, which may be done twice.
 
 import type { TableName } from "../../reading/tables.ts";
 import { present } from "../../support/assert.ts";
@@ -16,6 +17,7 @@ import { HOLD_MS, publishedHolds } from "../holds.ts";
 import type { Lake } from "../lake.ts";
 import { OPERATIONS } from "../operations.ts";
 import { dropOlderVersions } from "./clean.ts";
+import { type Journal, type JournalTable, readJournals, writeJournal } from "./forget-journal.ts";
 import { findRows, isByRoom, type RoomQuery, valuesInPath } from "./room-rows.ts";
 import { dataFiles } from "./vacuum.ts";
 
@@ -77,36 +79,57 @@ export async function waitForReaders(
   }
 }
 
-/** Commits that the tombstones of a table up to the time of `snapshot` are forgotten. */
-export async function forgetTombstones(lake: Lake, { name, snapshot }: Forgetting): Promise<void> {
-  const base = present(await lake.table(name).snapshot(), `table ${name}, there before`);
+/**
+ * Removes the older versions of the tables, the files that only these had, and of the files that no version names those
+ * of `orphans` (paths in the store). `catchUp` brings the stages behind to the newest versions: until then they need the log.
+ */
+export async function forgetOlder(
+  lake: Lake,
+  tables: readonly (Forgetting & { readonly orphans: readonly string[] })[],
+  catchUp: () => Promise<void>,
+): Promise<void> {
+  const paths = tables.map(({ name, snapshot, orphans }) => ({
+    name,
+    untilMs: snapshot.timestampMs,
+    paths: [...[...snapshot.tombstones.keys()].map((path) => storePath(name, path)), ...orphans],
+  }));
+  const journal = await writeJournal(lake, paths);
+  await carryOut(lake, { path: journal, tables: paths }, catchUp);
+}
+
+/** Goes on where others were killed in forgetOlder. */
+export async function finishForgetting(lake: Lake, catchUp: () => Promise<void>): Promise<void> {
+  for (const journal of await readJournals(lake)) await carryOut(lake, journal, catchUp);
+}
+
+async function carryOut(lake: Lake, { path, tables }: Journal, catchUp: () => Promise<void>): Promise<void> {
+  for (const table of tables) await forgetTombstones(lake, table);
+  await catchUp();
+  for (const { name, paths } of tables) {
+    await dropOlderVersions(lake, name);
+    const { files, tombstones } = await newest(lake, name);
+    const needed = [...files.keys(), ...tombstones.keys()].map((file) => storePath(name, file));
+    const isNeeded = new Set(needed);
+    await lake.store.delete(paths.filter((file) => !isNeeded.has(file)));
+  }
+  await lake.store.delete([path]);
+}
+
+async function forgetTombstones(lake: Lake, { name, untilMs }: JournalTable): Promise<void> {
   await lake.table(name).commit({
-    base,
+    base: await newest(lake, name),
     adds: [],
     removes: [],
     txns: new Map(),
     operation: OPERATIONS.erase,
     isolation: { kind: "append" },
     dataChange: true,
-    commitInfo: { [FORGETS_UNTIL]: snapshot.timestampMs },
+    commitInfo: { [FORGETS_UNTIL]: untilMs },
   });
 }
 
-/** Removes the log before the newest version, then the files that `snapshot` had removed, and those in `orphans`. */
-export async function removeOlder(
-  lake: Lake,
-  { name, snapshot }: Forgetting,
-  orphans: readonly string[],
-): Promise<void> {
-  await dropOlderVersions(lake, name);
-  const head = present(await lake.table(name).snapshot(), `table ${name}, there before`);
-  const needed = new Set([...head.files.keys(), ...head.tombstones.keys()]);
-  const paths = [...snapshot.tombstones.keys()].filter((path) => !needed.has(path));
-  const isNeeded = new Set([...needed].map((path) => storePath(name, path)));
-  await lake.store.delete([
-    ...paths.map((path) => storePath(name, path)),
-    ...orphans.filter((path) => !isNeeded.has(path)),
-  ]);
+async function newest(lake: Lake, name: TableName): Promise<Snapshot> {
+  return present(await lake.table(name).snapshot(), `table ${name}, there before`);
 }
 
 async function deadFiles(lake: Lake, { name, snapshot }: Forgetting): Promise<readonly ObjectInfo[]> {
