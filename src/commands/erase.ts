@@ -38,6 +38,7 @@ export const eraseCommand = defineCommand({
       room,
       waitMsMax: WAIT_MS_MAX,
       graceMs: GRACE_MS,
+      signal: context.signal,
     };
     if (!yes) return plan(context, room, await surveyRoom(options));
     const summary = await eraseRoom(options);

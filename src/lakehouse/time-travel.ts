@@ -18,11 +18,14 @@ const VERSIONS_AT_ONCE = 100;
  * @throws NOT_FOUND if there is no such version, it is no longer kept, or some of its files were removed by vacuum
  */
 export async function snapshotAsOf(lake: Lake, name: TableName, asOf: AsOf): Promise<Snapshot | undefined> {
-  const table = lake.table(name);
-  const version = "version" in asOf ? asOf.version : await table.versionAt(asOf.timeMs);
-  const snapshot = await table.snapshot(version);
+  const snapshot = await lake.table(name).snapshot(await versionOf(lake, name, asOf));
   if (snapshot !== undefined) await requireWhole(lake, name, snapshot);
   return snapshot;
+}
+
+/** The version that is meant. @throws NOT_FOUND if the table did not exist at the time, or is no longer kept as it was */
+export async function versionOf(lake: Lake, name: TableName, asOf: AsOf): Promise<number> {
+  return "version" in asOf ? asOf.version : lake.table(name).versionAt(asOf.timeMs);
 }
 
 /** @throws NOT_FOUND naming the version, the first file of it that is gone, and the oldest version that is whole */

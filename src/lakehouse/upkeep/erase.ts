@@ -31,6 +31,8 @@ export interface EraseOptions extends RoomQuery {
   readonly waitMsMax: number;
   /** Files that no version names stay for so long, ms: a writer may be about to commit them. */
   readonly graceMs: number;
+  /** Ends the waiting: older versions then stay, and are told. */
+  readonly signal?: AbortSignal;
 }
 
 /** What a table held of the room. */
@@ -149,8 +151,8 @@ async function refineAll(options: EraseOptions): Promise<void> {
 
 /** Removes the older versions of the tables; returns those of which a reader holds one, which are left. */
 async function forget(options: EraseOptions, tables: readonly Forgetting[]): Promise<ReadonlySet<TableName>> {
-  const { lake, graceMs, waitMsMax } = options;
-  const held = await waitForReaders(lake, tables, waitMsMax);
+  const { lake, graceMs } = options;
+  const held = await waitForReaders(lake, tables, options);
   const free = tables.filter(({ name }) => !held.has(name));
   const withOrphans = free.map(async (table) => {
     const files = await tracesIn(options, table.name);
@@ -164,7 +166,9 @@ async function forget(options: EraseOptions, tables: readonly Forgetting[]): Pro
 async function remainingOf(options: EraseOptions, held: ReadonlySet<TableName>): Promise<readonly Trace[]> {
   const remaining: Trace[] = [];
   for (const table of TABLE_NAMES) {
-    const why = held.has(table) ? "a reader holds an older version" : "it came without a commit, or just now";
+    const why = held.has(table)
+      ? "a reader may hold an older version"
+      : "it came without a commit, or just now";
     for (const { path } of await tracesIn(options, table)) remaining.push({ path, why });
   }
   return remaining;

@@ -59,23 +59,31 @@ export async function tracesIn(query: RoomQuery, name: TableName): Promise<reado
   return found;
 }
 
-/** Waits until no reader holds a version up to these; returns the tables of which one is held after `waitMsMax`. */
+/** How long to wait. */
+export interface Patience {
+  readonly waitMsMax: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Waits until no reader holds a version before these; returns the tables of which one may be held when the patience ends. */
 export async function waitForReaders(
   lake: Lake,
   tables: readonly Forgetting[],
-  waitMsMax: number,
+  { waitMsMax, signal }: Patience,
 ): Promise<ReadonlySet<TableName>> {
   const { clock, store } = lake;
   const startMs = clock.monotonicMs();
-  await clock.sleep(UNSEEN_MS);
+  lake.logger?.info("erased; waiting for readers of older versions", { secondsMin: UNSEEN_MS / 1000 });
+  await clock.sleep(UNSEEN_MS, signal);
   for (;;) {
+    if (signal?.aborted === true) return new Set(tables.map(({ name }) => name));
     const holds = await publishedHolds(store, { nowMs: clock.nowMs(), keep: true });
     const held = tables.filter(({ name, snapshot }) =>
       [...(holds.get(name) ?? [])].some((version) => version < snapshot.version),
     );
     const isOver = clock.monotonicMs() - startMs >= waitMsMax;
     if (held.length === 0 || isOver) return new Set(held.map(({ name }) => name));
-    await clock.sleep(LOOK_EVERY_MS);
+    await clock.sleep(LOOK_EVERY_MS, signal);
   }
 }
 

@@ -11,7 +11,7 @@ import type { Snapshot } from "../delta/snapshot.ts";
 import type { Lake } from "../lake.ts";
 import { OPERATIONS } from "../operations.ts";
 import { rowsIn } from "../summary.ts";
-import { type AsOf, snapshotAsOf } from "../time-travel.ts";
+import { type AsOf, snapshotAsOf, versionOf } from "../time-travel.ts";
 
 /** A restore is given up after losing so often to other writers. */
 const ATTEMPTS_MAX = 5;
@@ -34,18 +34,21 @@ export interface Restored {
  * COMMIT_CONFLICT if other writers were faster a few times in a row
  */
 export async function restoreTable(lake: Lake, name: TableName, asOf: AsOf): Promise<Restored> {
+  const version = await versionOf(lake, name, asOf);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await restoreOnce(lake, name, asOf);
+      // Held, so that vacuum leaves its files while they have no version yet that is new.
+      const work = async (): Promise<Restored> => restoreOnce(lake, name, version);
+      return await lake.holds.during([{ table: name, version }], work);
     } catch (error) {
       if (!isAtriumError(error, "COMMIT_CONFLICT") || attempt === ATTEMPTS_MAX) throw error;
     }
   }
 }
 
-async function restoreOnce(lake: Lake, name: TableName, asOf: AsOf): Promise<Restored> {
+async function restoreOnce(lake: Lake, name: TableName, from: number): Promise<Restored> {
   const table = lake.table(name);
-  const wanted = await snapshotAsOf(lake, name, asOf);
+  const wanted = await snapshotAsOf(lake, name, { version: from });
   const head = await table.snapshot();
   if (wanted === undefined || head === undefined) {
     throw new AtriumError(

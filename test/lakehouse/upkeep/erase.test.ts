@@ -9,6 +9,7 @@ import type { CommitRequest } from "../../../src/lakehouse/delta/commit.ts";
 import { makeGold } from "../../../src/lakehouse/gold/gold.ts";
 import type { Lake } from "../../../src/lakehouse/lake.ts";
 import { refineBatch } from "../../../src/lakehouse/silver/refine.ts";
+import { eraseTable } from "../../../src/lakehouse/upkeep/erase-table.ts";
 import { eraseRoom, type EraseOptions, surveyRoom } from "../../../src/lakehouse/upkeep/erase.ts";
 import { isMessageOf } from "../../../src/lakehouse/upkeep/room-rows.ts";
 import type { KeyedValue } from "../../../src/log/records.ts";
@@ -296,6 +297,15 @@ describe("erasing a room", () => {
     assert.deepEqual((await eraseRoom(optionsOf(await lake.reopen()))).remaining, []);
     assert.deepEqual(await tracesIn(lake), []);
     assert.deepEqual(await rowsOfOthers(lake), before);
+  });
+
+  test("writes bronze again without handing its rows to refine a second time", async () => {
+    await using lake = await makeTestLake({ bronzePartitionBy: ["event_date"] });
+    await fill(lake);
+    const erased = await eraseTable(optionsOf(lake.lake), "bronze/readings");
+    assert.ok(erased.filesRewritten > 0);
+    const batch = await refineBatch({ lake: lake.lake, batchRowsMax: 1000, ...QUERY });
+    assert.deepEqual([batch?.rowsRead, batch?.rowsAdded], [0, 0]);
   });
 
   test("of a room that is not there changes nothing", async () => {
