@@ -52,6 +52,10 @@ export const COMMANDS: Registry = {
     summary: "List the messages that are no readings, and redrive those that are by now.",
     load: async () => (await import("./rejected.ts")).rejectedCommand,
   },
+  erase: {
+    summary: "Erase a room from all tables, for good.",
+    load: async () => (await import("./erase.ts")).eraseCommand,
+  },
   doctor: {
     summary: "Check the machine, the configuration, the log and the lake.",
     load: async () => (await import("./doctor.ts")).doctorCommand,

@@ -29,6 +29,8 @@ import { OWN_PROTOCOL } from "./protocol.ts";
 import { encodeSchema } from "./schema.ts";
 import { checkpointInterval } from "./settings.ts";
 import { type Commit, replay, type Snapshot, timestampOf } from "./snapshot.ts";
+import { statsOf } from "./stats.ts";
+import { versionAt } from "./version-at.ts";
 
 /** A commit is refused after losing to others this often. */
 const ATTEMPTS_MAX = 100;
@@ -72,6 +74,8 @@ export interface CommitSummary {
   readonly info: Readonly<Record<string, unknown>>;
   readonly filesAdded: number;
   readonly filesRemoved: number;
+  /** Rows of the files added, by their statistics; a file without any counts 0. */
+  readonly rowsAdded: number;
 }
 
 /** A table of a lake. Its calls may run side by side. All throw STORE_*, TABLE_CORRUPT and TABLE_UNSUPPORTED. */
@@ -100,6 +104,12 @@ export interface DeltaTable {
    */
   changes(from: number, to: number): Promise<readonly VersionChange[]>;
 
+  /**
+   * The newest version whose commit time is not after `timeMs` (ms since the epoch).
+   * @throws NOT_FOUND if the table did not exist yet, or that version is no longer kept
+   */
+  versionAt(timeMs: number): Promise<number>;
+
   /** True if this version was the newest when it was last looked at, and that is at most `withinMs` ago. Reads nothing. */
   wasNewest(version: number, withinMs: number): boolean;
 
@@ -124,6 +134,7 @@ export function deltaTable(options: DeltaTableOptions): DeltaTable {
     create: async (schema) => create(state, schema),
     commit: async (request) => commit(state, request),
     changes: async (from, to) => changes(state, from, to),
+    versionAt: async (timeMs) => versionAt(state, timeMs),
     wasNewest: (version, withinMs) =>
       (state.seenAtMs.get(version) ?? Number.NEGATIVE_INFINITY) >= options.clock.monotonicMs() - withinMs,
     history: async (limit) => history(state, limit),
@@ -328,7 +339,7 @@ function changeOf(commit: Commit): VersionChange {
     if (remove?.dataChange === true) removes.push(remove);
     if (txn !== undefined) txns.set(txn.appId, txn.version);
   }
-  const { version, timestampMs, operation } = summaryOf(commit);
+  const { version, timestampMs, operation } = headingOf(commit);
   return { version, timestampMs, operation, adds, removes, txns };
 }
 
@@ -343,7 +354,8 @@ async function history(state: TableState, limit: number): Promise<readonly Commi
   return summaries;
 }
 
-function summaryOf(commit: Commit): CommitSummary {
+/** What is told of a commit without a look at its files. */
+function headingOf(commit: Commit): Pick<CommitSummary, "version" | "timestampMs" | "operation" | "info"> {
   const info = commit.actions.find((action) => action.commitInfo !== undefined)?.commitInfo ?? {};
   const { operation } = info;
   return {
@@ -351,8 +363,16 @@ function summaryOf(commit: Commit): CommitSummary {
     timestampMs: timestampOf(commit) ?? 0,
     operation: typeof operation === "string" ? operation : "UNKNOWN",
     info,
-    filesAdded: commit.actions.filter((action) => action.add !== undefined).length,
+  };
+}
+
+function summaryOf(commit: Commit): CommitSummary {
+  const adds = commit.actions.flatMap(({ add }) => add ?? []);
+  return {
+    ...headingOf(commit),
+    filesAdded: adds.length,
     filesRemoved: commit.actions.filter((action) => action.remove !== undefined).length,
+    rowsAdded: adds.reduce((sum, add) => sum + (statsOf(add)?.numRecords ?? 0), 0),
   };
 }
 

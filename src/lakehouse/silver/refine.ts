@@ -12,6 +12,7 @@ import type { Snapshot } from "../delta/snapshot.ts";
 import { filesMatching, statsOf } from "../delta/stats.ts";
 import type { FilesInput } from "../engine.ts";
 import { ensureTable, tableInput, writeFiles, type Lake } from "../lake.ts";
+import { OPERATIONS } from "../operations.ts";
 import { rowsIn } from "../summary.ts";
 import { KEY_COUNT_SQL, silverSql, type DuplicateRisk } from "./transform.ts";
 
@@ -103,8 +104,10 @@ async function nextVersions(lake: Lake, { after, bronze, rowsMax }: VersionRange
   while (version < bronze.version && (version === after || rowsIn(files) < rowsMax)) {
     version += 1;
     const [change] = await lake.table("bronze/readings").changes(version - 1, version);
-    const { adds: added } = present(change, `bronze version ${version}`);
-    const adds = added.filter((file) => bronze.files.has(file.path));
+    const { operation, adds: added } = present(change, `bronze version ${version}`);
+    // An erasure writes rows again that silver has taken, see erase.ts.
+    const isNew = operation !== OPERATIONS.erase;
+    const adds = isNew ? added.filter((file) => bronze.files.has(file.path)) : [];
     if (adds.length > 0) versionsWithFiles += 1;
     files.push(...adds);
   }

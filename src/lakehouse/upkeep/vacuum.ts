@@ -80,7 +80,7 @@ async function cautiousNowMs({ store, clock }: Lake): Promise<number> {
 }
 
 /** The data files in a table's folder; what other programs keep there, under `_` or `.`, is not ours. */
-async function dataFiles({ store }: Lake, name: TableName): Promise<readonly ObjectInfo[]> {
+export async function dataFiles({ store }: Lake, name: TableName): Promise<readonly ObjectInfo[]> {
   const objects = await store.list(`${name}/`);
   return objects.filter(({ path }) => {
     const parts = path.slice(name.length + 1).split("/");
