@@ -44,6 +44,10 @@ export const COMMANDS: Registry = {
     summary: "List tables and their history.",
     load: async () => (await import("./table.ts")).tableCommand,
   },
+  verify: {
+    summary: "Hold the lake against its files, its log and what it was made of.",
+    load: async () => (await import("./verify.ts")).verifyCommand,
+  },
   doctor: {
     summary: "Check the machine, the configuration, the log and the lake.",
     load: async () => (await import("./doctor.ts")).doctorCommand,
