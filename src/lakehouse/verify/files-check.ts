@@ -21,7 +21,7 @@ const FILE_INDEX = "file_index";
 /** What an engine says of a file that it cannot read. */
 const UNREADABLE = ["TABLE_CORRUPT", "ENGINE_FAILED", "QUERY_INVALID", "NOT_FOUND"];
 
-/** Compares a table's files with the store; with `rows` it also reads them. Returns the paths of those that are no good. */
+/** Compares a table's files with the store; with `rows` it also reads them. Returns the paths of those that cannot be read as they were written. */
 export async function checkFiles(
   job: Job,
   name: TableName,
@@ -32,6 +32,9 @@ export async function checkFiles(
   if (rows) await check.readAll();
   return check.damaged;
 }
+
+/** Faults with which the rows of a file cannot be read, or not as they were written. */
+const LOST: readonly FindingKind[] = ["file_missing", "file_size", "file_unreadable"];
 
 class FilesCheck {
   readonly damaged = new Set<string>();
@@ -138,7 +141,7 @@ class FilesCheck {
   }
 
   #fault(file: AddFile, kind: FindingKind, what: string): void {
-    this.damaged.add(file.path);
+    if (LOST.includes(kind)) this.damaged.add(file.path);
     const { event_date: day, room } = file.partitionValues;
     this.#job.report(
       finding(this.#name, kind, {
