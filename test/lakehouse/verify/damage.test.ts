@@ -351,9 +351,10 @@ describe("a checkpoint", () => {
   /** Commits to silver until it has a checkpoint, as many versions do. */
   const withCheckpoint = async (lake: string): Promise<string> => {
     const path = "silver/readings/_delta_log/00000000000000000100.checkpoint.parquet";
-    await withLake(lake, async ({ table }) => {
-      for (let head = await table("silver/readings").snapshot(); head !== undefined && head.version < 101;) {
-        head = await table("silver/readings").commit({
+    await withLake(lake, async (opened) => {
+      const table = opened.table("silver/readings");
+      for (let head = await table.snapshot(); head !== undefined && head.version < 101;) {
+        head = await table.commit({
           base: head,
           adds: [],
           removes: [],
