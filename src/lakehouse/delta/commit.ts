@@ -168,7 +168,7 @@ function requiredColumns(schema: TableSchema): readonly string[] {
 }
 
 function removeOf(
-  { path, partitionValues, size }: AddFile,
+  { path, partitionValues, size, tags }: AddFile,
   { timestampMs, dataChange }: { readonly timestampMs: number; readonly dataChange: boolean },
 ): RemoveAction {
   return {
@@ -178,6 +178,7 @@ function removeOf(
     extendedFileMetadata: true,
     partitionValues,
     size,
+    ...(tags === undefined ? {} : { tags }),
   };
 }
 
