@@ -56,6 +56,10 @@ export const COMMANDS: Registry = {
     summary: "Erase a room from all tables, for good.",
     load: async () => (await import("./erase.ts")).eraseCommand,
   },
+  verify: {
+    summary: "Hold the lake against its files, its log and what it was made of.",
+    load: async () => (await import("./verify.ts")).verifyCommand,
+  },
   doctor: {
     summary: "Check the machine, the configuration, the log and the lake.",
     load: async () => (await import("./doctor.ts")).doctorCommand,
