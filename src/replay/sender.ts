@@ -6,6 +6,7 @@
 import type { EventLog, OutgoingBatch } from "../log/event-log.ts";
 import type { Clock } from "../support/clock.ts";
 import { isAtriumError } from "../support/errors.ts";
+import { faultPoint } from "../support/fault-point.ts";
 import type { Logger } from "../support/logger.ts";
 import {
   type BatchSet,
@@ -62,7 +63,9 @@ export function newSender(options: SenderOptions): Sender {
   let gaveUp = false;
 
   const deliver = async (set: BatchSet, notes: ReadonlyMap<string, string>): Promise<boolean> => {
+    faultPoint("replay/sending");
     const appended = await appendPatiently(options, outgoingBatches(set), notes);
+    faultPoint("replay/sent");
     if (appended) {
       count(sent, set);
       const nowMs = options.clock.monotonicMs();

@@ -16,6 +16,7 @@ import { checkRecords } from "../../log/records.ts";
 import { makeWaiting, type Waiting } from "../../log/waiting.ts";
 import { invariant } from "../../support/assert.ts";
 import type { Clock } from "../../support/clock.ts";
+import { faultPoint } from "../../support/fault-point.ts";
 import type { Logger } from "../../support/logger.ts";
 import { makeBatches, readBatches, type Batches } from "./batches.ts";
 import { failureOf, openingFailure } from "./failures.ts";
@@ -130,9 +131,11 @@ class SqliteLog implements EmbeddedLog {
         const base = this.#partitions.advance(partitionId, count);
         this.#batches.insert({ partitionId, base, count, logTimeMs, payload });
       }
+      faultPoint("log/append/inside");
       if (progress !== undefined) this.#note(progress.producer, progress.notes);
       this.#room.makeRoom();
     });
+    faultPoint("log/append/done");
     this.#waiting.wake();
     this.#use(() => this.#room.shrink());
   }
@@ -172,7 +175,9 @@ class SqliteLog implements EmbeddedLog {
   async release(positions: readonly Position[]): Promise<void> {
     this.#write(() => {
       for (const position of positions) this.#partitions.release(position);
+      faultPoint("log/release/inside");
     });
+    faultPoint("log/release/done");
   }
 
   async stats(): Promise<EmbeddedLogStats> {

@@ -7,6 +7,7 @@ import type { ObjectInfo, ObjectStore } from "../../lakehouse/delta/object-store
 import { objectPath } from "../../lakehouse/delta/paths.ts";
 import { uniqueId } from "../../support/chance.ts";
 import { AtriumError, type ErrorCode, isAtriumError, messageOf, systemCode } from "../../support/errors.ts";
+import { faultPoint } from "../../support/fault-point.ts";
 
 /** The store in `rootDir`, which the first write makes. Several processes may use one folder. */
 export function localObjectStore(rootDir: string): ObjectStore {
@@ -46,7 +47,9 @@ export function localObjectStore(rootDir: string): ObjectStore {
 
 async function put(file: string, bytes: Uint8Array): Promise<void> {
   const temporary = await writeTemporary(file, bytes);
+  faultPoint("store/put/written");
   await orRemove(temporary, async () => rename(temporary, file));
+  faultPoint("store/put/renamed");
   await sync(dirname(file));
 }
 
@@ -55,7 +58,9 @@ async function putIfAbsent(file: string, bytes: Uint8Array): Promise<boolean> {
   if (await isThere(file)) return false;
   const temporary = await writeTemporary(file, bytes);
   try {
+    faultPoint("store/absent/written");
     await link(temporary, file);
+    faultPoint("store/absent/linked");
   } catch (error) {
     const code = systemCode(error) ?? "";
     if (code === "EEXIST") return false;
@@ -69,12 +74,14 @@ async function putIfAbsent(file: string, bytes: Uint8Array): Promise<boolean> {
 
 async function putFile(file: string, localPath: string): Promise<void> {
   await sync(localPath);
+  faultPoint("store/file/synced");
   try {
     await rename(localPath, file);
   } catch (error) {
     if (systemCode(error) !== "EXDEV") throw error;
     await moveAcross(file, localPath);
   }
+  faultPoint("store/file/moved");
   await sync(dirname(file));
 }
 
