@@ -9,8 +9,10 @@ export const FAULT_POINTS = {
   "log/append/done": "The append is committed; the producer does not know it yet.",
   "replay/sent": "The producer knows that the append is done; it has counted nothing.",
   "store/file/synced": "A data file is synced in scratch space; it is not in the table's folder.",
-  "store/file/moved": "A data file is in the table's folder; the folder is not synced and no commit names the file.",
-  "ingest/written": "The readings of a batch are written; neither rejected messages nor readings are committed.",
+  "store/file/moved":
+    "A data file is in the table's folder; the folder is not synced and no commit names the file.",
+  "ingest/written":
+    "The readings of a batch are written; neither rejected messages nor readings are committed.",
   "store/absent/written": "A commit's bytes are in a temporary file; the commit is not there.",
   "store/absent/linked": "The commit is there; its temporary file is too, and the folder is not synced.",
   "ingest/rejected": "The rejected messages of a batch are committed; its readings are not.",

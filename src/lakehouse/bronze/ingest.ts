@@ -9,8 +9,8 @@
 
 import type { EventLog, Position, RecordBatch } from "../../log/event-log.ts";
 import { placeOf } from "../../log/positions.ts";
-import type { Logger } from "../../support/logger.ts";
 import { faultPoint } from "../../support/fault-point.ts";
+import type { Logger } from "../../support/logger.ts";
 import type { AddFile } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import type { RowsInput } from "../engine.ts";
