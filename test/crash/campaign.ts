@@ -11,6 +11,8 @@ import { assertSameButRevisions, assertUndisturbed, BATCHES, prepareLake, type W
 export interface Campaign {
   readonly world: World;
   readonly chance: Chance;
+  /** False: the parts are killed at fault points alone, so that what is hit does not depend on the machine's speed. */
+  readonly atTimes: boolean;
   /** Hears of every kill that hit. */
   readonly onHit: (hit: Hit) => void;
   /** Hears of every lake that was finished and compared. */
@@ -145,7 +147,9 @@ async function work(
 
 /** A fault point or an instant, as likely as one another. */
 function someBlow(campaign: Campaign, points: readonly FaultPoint[]): Blow {
-  return campaign.chance.below(2) === 0 ? someTime(campaign) : somePoint(campaign, points);
+  return campaign.atTimes && campaign.chance.below(2) === 0
+    ? someTime(campaign)
+    : somePoint(campaign, points);
 }
 
 function someTime({ chance, world }: Campaign): Blow {

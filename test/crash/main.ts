@@ -33,6 +33,7 @@ say(
 const campaign: Campaign = {
   world,
   chance: seededChance(Number(values.seed)),
+  atTimes: true,
   onHit: (hit) => {
     hits.push(hit);
     if (hits.length % SAY_EVERY === 0) say(`${hits.length} kills, ${compared} lakes compared, ${seconds()}`);

@@ -18,7 +18,7 @@ import { temporaryFolder } from "../support/program.ts";
 /** Small batches: many commits, so that most moments lie between two of them. */
 export const BATCHES: readonly string[] = ["--batch-rows", "5000", "--bronze-partition-by", "event_date"];
 /** Files of the real readings: few enough for a run of a second or two. */
-const REAL_FILES = ["413/co2.csv.gz", "776/temperature.csv.gz"];
+const REAL_FILES = ["413/co2.csv.gz", "511/temperature.csv.gz"];
 /** Commits from one checkpoint to the next: few, so that small lakes have some. */
 const CHECKPOINT_INTERVAL = "5";
 
