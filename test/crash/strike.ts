@@ -1,14 +1,8 @@
 // One process of the real program, killed with SIGKILL at a fault point, at a time, or at a moment of its work.
 
-import { readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import type { FaultPoint } from "../../src/support/fault-point.ts";
-import { QUIET } from "../support/lake-folder.ts";
 import { reached } from "../support/moments.ts";
-import { start } from "../support/program.ts";
-
-const PRELOAD = pathToFileURL(join(import.meta.dirname, "../support/kill-at.ts")).href;
+import { startPreloaded } from "../support/preloaded.ts";
 
 /** When a process is killed. */
 export type Blow =
@@ -26,8 +20,6 @@ export interface Hit {
   readonly passed: string | undefined;
 }
 
-let processes = 0;
-
 /**
  * Starts `atrium ARGS` and strikes; returns the kill, or undefined if the process ended by itself before. Then it must have
  * ended well (0, or 99 for nothing to do): whatever earlier kills left behind, it may not stumble over it.
@@ -37,11 +29,7 @@ export async function strike(
   blow: Blow,
   options: { readonly folder: string },
 ): Promise<Hit | undefined> {
-  processes += 1;
-  const passedFile = join(options.folder, `passed-${processes}`);
-  const killAt = blow.at === "point" ? { KILL_AT: `${blow.point}#${blow.passing}` } : {};
-  const preload = { NODE_OPTIONS: `--import=${PRELOAD}`, PASSED_FILE: passedFile };
-  const running = start(args, { env: { ...QUIET, ...preload, ...killAt } });
+  const running = startPreloaded(args, { ...options, ...(blow.at === "point" ? blow : {}) });
   const kill = (): boolean => running.child.kill("SIGKILL");
   const timer = blow.at === "time" ? setTimeout(kill, blow.afterMs) : undefined;
   if (blow.at === "moment" && (await reached(running, blow.look))) kill();
@@ -49,19 +37,8 @@ export async function strike(
   clearTimeout(timer);
   const command = args[0] ?? "";
   if (ended.signal === "SIGKILL" && blow.at !== "never") {
-    return { command, at: blow.at, passed: passedIn(passedFile) };
+    return { command, at: blow.at, passed: running.passed() };
   }
   if (ended.code === 0 || ended.code === 99) return undefined;
   throw new Error(`atrium ${args.join(" ")} ended with ${ended.code ?? ended.signal}: ${running.output()}`);
-}
-
-function passedIn(file: string): string | undefined {
-  try {
-    const passed = readFileSync(file, "utf8").trim();
-    rmSync(file, { force: true });
-    return passed === "" ? undefined : passed;
-  } catch {
-    // Killed before the preload could make the file.
-    return undefined;
-  }
 }

@@ -8,10 +8,12 @@ import type {
   PartitionRange,
   Position,
   Progress,
+  ProgressStep,
   ReadLimits,
   RecordBatch,
 } from "../../log/event-log.ts";
 import { checkNewTopic, partitionMissing } from "../../log/positions.ts";
+import { checkProgress } from "../../log/progress-check.ts";
 import { checkRecords } from "../../log/records.ts";
 import { makeWaiting, type Waiting } from "../../log/waiting.ts";
 import { invariant } from "../../support/assert.ts";
@@ -119,14 +121,12 @@ class SqliteLog implements EmbeddedLog {
     return counts;
   }
 
-  async append(
-    batches: readonly OutgoingBatch[],
-    progress?: { readonly producer: string; readonly notes: Progress },
-  ): Promise<void> {
+  async append(batches: readonly OutgoingBatch[], progress?: ProgressStep): Promise<void> {
     // Compressed before the transaction begins, so that other writers wait as little as possible.
     const stored = this.#use(() => batches.map((batch) => this.#encoded(batch)));
     const logTimeMs = Math.floor(this.#options.clock.nowMs());
     this.#write(() => {
+      if (progress?.previous !== undefined) checkProgress(progress, this.#notesOf(progress.producer));
       for (const { partitionId, count, payload } of stored) {
         const base = this.#partitions.advance(partitionId, count);
         this.#batches.insert({ partitionId, base, count, logTimeMs, payload });
@@ -141,9 +141,7 @@ class SqliteLog implements EmbeddedLog {
   }
 
   async progress(producer: string): Promise<Progress> {
-    const select = "select name, note from progress where producer = ?";
-    const rows = this.#use(() => this.#db.prepare(select).all(producer));
-    return new Map(rows.map((row) => [textOf(row, "name"), textOf(row, "note")]));
+    return this.#use(() => this.#notesOf(producer));
   }
 
   async read(
@@ -207,6 +205,11 @@ class SqliteLog implements EmbeddedLog {
       count: records.count,
       payload: encodeRecords(records),
     };
+  }
+
+  #notesOf(producer: string): Progress {
+    const rows = this.#db.prepare("select name, note from progress where producer = ?").all(producer);
+    return new Map(rows.map((row) => [textOf(row, "name"), textOf(row, "note")]));
   }
 
   #note(producer: string, notes: Progress): void {
