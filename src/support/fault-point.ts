@@ -23,10 +23,13 @@ export const FAULT_POINTS = {
   "refine/committed": "A batch of silver is committed.",
   "checkpoint/encoded": "A checkpoint is due and in memory; its commit stands, it is not written.",
   "checkpoint/written": "A checkpoint is written; the hint names the one before, or none.",
+  "store/deleted": "One of several objects is deleted; those behind it are not.",
   "store/put/written": "The new bytes of an object are in a temporary file; the object has the old ones.",
   "store/put/renamed": "The object has its new bytes; the folder is not synced.",
   "gold/written": "A gold table's days are written; they are not committed.",
   "gold/committed": "A gold table is committed; the next one is not.",
+  "compact/written": "The merged files of a table are in its folder; no commit names them.",
+  "compact/committed": "Merged files are committed; the files that they replace are still there.",
 } as const;
 
 /** The name of a fault point. */

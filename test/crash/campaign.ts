@@ -1,9 +1,11 @@
 // Campaigns of kills: lake after lake is filled by processes that are killed again and again, then compared.
 
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { present } from "../../src/support/assert.ts";
 import type { Chance } from "../../src/support/chance.ts";
 import { FAULT_POINT_NAMES, type FaultPoint } from "../../src/support/fault-point.ts";
+import { ageFiles, unnamedFiles } from "../support/leftovers.ts";
 import { strike, type Blow, type Hit } from "./strike.ts";
 import { assertSameButRevisions, assertUndisturbed, BATCHES, prepareLake, type World } from "./world.ts";
 
@@ -13,6 +15,8 @@ export interface Campaign {
   readonly chance: Chance;
   /** False: the parts are killed at fault points alone, so that what is hit does not depend on the machine's speed. */
   readonly atTimes: boolean;
+  /** True: upkeep works beside the parts and is killed too. */
+  readonly withUpkeep: boolean;
   /** Hears of every kill that hit. */
   readonly onHit: (hit: Hit) => void;
   /** Hears of every lake that was finished and compared. */
@@ -34,7 +38,25 @@ const isOf =
     prefixes.some((prefix) => point.startsWith(prefix));
 const REPLAY_POINTS = FAULT_POINT_NAMES.filter(isOf("replay/", "log/append/"));
 const GOLD_POINTS = FAULT_POINT_NAMES.filter(isOf("gold/"));
-const FLOW_POINTS = FAULT_POINT_NAMES.filter((point) => !isOf("replay/", "log/append/", "gold/")(point));
+const FLOW_POINTS = FAULT_POINT_NAMES.filter(
+  (point) => !isOf("replay/", "log/append/", "gold/", "compact/")(point),
+);
+/** Points that upkeep passes, in an order in which each is still to come: first those before its first commit. */
+export const UPKEEP_POINTS: readonly FaultPoint[] = [
+  "store/file/synced",
+  "store/file/moved",
+  "store/absent/written",
+  "compact/written",
+  "compact/committed",
+  "store/put/written",
+  "store/put/renamed",
+  "store/deleted",
+  "store/absent/linked",
+];
+/** Points that `run` passes. */
+export const RUN_POINTS: readonly FaultPoint[] = FAULT_POINT_NAMES.filter(
+  (point) => !isOf("compact/")(point),
+);
 const REPLAY_KILLS = 3;
 const GOLD_KILLS = 2;
 
@@ -99,8 +121,49 @@ export async function killParts(campaign: Campaign, killsEach: number): Promise<
     upstream = work(campaign, part, { upstream, killsEach });
     workers.push(upstream);
   }
+  await keepUpUntil(campaign, { lake, upstream, killsEach });
   await Promise.all(workers);
   await assertSameButRevisions(campaign.world, lake);
+  campaign.onCompared();
+}
+
+/** Runs `upkeep` again and again beside the parts, killed as they are, and once more when they have ended. */
+async function keepUpUntil(
+  campaign: Campaign,
+  {
+    lake,
+    upstream,
+    killsEach,
+  }: { readonly lake: string; readonly upstream: Promise<void>; readonly killsEach: number },
+): Promise<void> {
+  if (!campaign.withUpkeep) return;
+  const part = { args: ["upkeep", "--lake", lake], points: UPKEEP_POINTS };
+  await work(campaign, part, { upstream, killsEach });
+}
+
+/**
+ * One lake by `run`, which is killed and leaves files that no commit names; then `upkeep` is killed at each of its
+ * points, and at last lets nothing behind: no row changed, and no such file is left.
+ */
+export async function killUpkeep(campaign: Campaign): Promise<void> {
+  const lake = await newLake(campaign);
+  for (const point of ["ingest/written", "refine/written", "gold/written"] as const) {
+    await strikeRun(campaign, lake, { at: "point", point, passing: 2 });
+  }
+  await strikeRun(campaign, lake, { at: "never" });
+  assert.notEqual(unnamedFiles(lake).length, 0);
+  ageFiles(lake);
+  const args = ["upkeep", "--lake", lake];
+  const { folder } = campaign.world;
+  for (const point of UPKEEP_POINTS) {
+    const hit = await strike(args, { at: "point", point, passing: 1 }, { folder });
+    if (hit !== undefined) campaign.onHit(hit);
+  }
+  // What upkeep itself left when it was killed is young.
+  ageFiles(lake);
+  await strike(args, { at: "never" }, { folder });
+  assert.deepEqual(unnamedFiles(lake), []);
+  await assertUndisturbed(campaign.world, lake);
   campaign.onCompared();
 }
 

@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import { seededChance } from "../../src/support/chance.ts";
 import { FAULT_POINT_NAMES } from "../../src/support/fault-point.ts";
-import { killAtPoints, killAtTimes, killParts, type Campaign } from "./campaign.ts";
+import { killAtPoints, killAtTimes, killParts, killUpkeep, type Campaign } from "./campaign.ts";
 import type { Hit } from "./strike.ts";
 import { makeWorld } from "./world.ts";
 
@@ -11,6 +11,7 @@ const { values } = parseArgs({
   options: {
     kills: { type: "string", default: "200" },
     seed: { type: "string", default: "1" },
+    upkeep: { type: "boolean", default: false },
   },
 });
 const wanted = Number(values.kills);
@@ -34,6 +35,7 @@ const campaign: Campaign = {
   world,
   chance: seededChance(Number(values.seed)),
   atTimes: true,
+  withUpkeep: values.upkeep,
   onHit: (hit) => {
     hits.push(hit);
     if (hits.length % SAY_EVERY === 0) say(`${hits.length} kills, ${compared} lakes compared, ${seconds()}`);
@@ -46,6 +48,7 @@ for (let lake = 0; hits.length < wanted; lake += 1) {
   if (kind === 0) await killAtPoints(campaign, Math.min(RUN_KILLS_MAX, left));
   else if (kind === 1) await killAtTimes(campaign, Math.min(RUN_KILLS_MAX, left));
   else await killParts(campaign, PART_KILLS);
+  if (values.upkeep && kind === 2) await killUpkeep(campaign);
 }
 say(
   `\n${hits.length} kills, ${compared} lakes compared with the undisturbed one, all the same; ${seconds()}`,

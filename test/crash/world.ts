@@ -18,7 +18,7 @@ import { temporaryFolder } from "../support/program.ts";
 /** Small batches: many commits, so that most moments lie between two of them. */
 export const BATCHES: readonly string[] = ["--batch-rows", "5000", "--bronze-partition-by", "event_date"];
 /** Files of the real readings: few enough for a run of a second or two. */
-const REAL_FILES = ["413/co2.csv.gz", "511/temperature.csv.gz"];
+const REAL_FILES: readonly string[] = ["413/co2.csv.gz", "511/temperature.csv.gz"];
 /** Commits from one checkpoint to the next: few, so that small lakes have some. */
 const CHECKPOINT_INTERVAL = "5";
 
@@ -35,7 +35,7 @@ export interface World extends AsyncDisposable {
 }
 
 /** Generates a faulty room, links real files beside it where there are any, and makes the reference lake. */
-export async function makeWorld(): Promise<World> {
+export async function makeWorld(realFiles = REAL_FILES): Promise<World> {
   const folder = await temporaryFolder();
   const generated = join(folder.path, "generated");
   const raw = join(folder.path, "raw");
@@ -44,7 +44,7 @@ export async function makeWorld(): Promise<World> {
   const faulty = readdirSync(generated)[0] ?? "";
   for (const file of readdirSync(join(generated, faulty))) linkInto(raw, `faulty/${file}`, generated, faulty);
   if (KETI_DIR !== undefined) {
-    for (const file of REAL_FILES) linkInto(raw, file, KETI_DIR, file.split("/")[0] ?? "");
+    for (const file of realFiles) linkInto(raw, file, KETI_DIR, file.split("/")[0] ?? "");
   }
   await prepareLake(reference);
   const startMs = performance.now();

@@ -5,8 +5,16 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { seededChance } from "../../src/support/chance.ts";
-import { FAULT_POINT_NAMES } from "../../src/support/fault-point.ts";
-import { finishRun, killParts, newLake, strikeRun, type Campaign } from "../crash/campaign.ts";
+import {
+  finishRun,
+  killParts,
+  killUpkeep,
+  newLake,
+  RUN_POINTS,
+  strikeRun,
+  UPKEEP_POINTS,
+  type Campaign,
+} from "../crash/campaign.ts";
 import type { Hit } from "../crash/strike.ts";
 import { makeWorld, type World } from "../crash/world.ts";
 import { filesIn } from "../support/lake-folder.ts";
@@ -16,18 +24,25 @@ const hits: Hit[] = [];
 const campaign = (seed: number): Campaign => {
   hits.length = 0;
   const onHit = (hit: Hit): void => void hits.push(hit);
-  return { world, chance: seededChance(seed), atTimes: false, onHit, onCompared: () => undefined };
+  return {
+    world,
+    chance: seededChance(seed),
+    atTimes: false,
+    withUpkeep: true,
+    onHit,
+    onCompared: () => undefined,
+  };
 };
 
 before(async () => {
-  world = await makeWorld();
+  world = await makeWorld(["511/co2.csv.gz"]);
 });
 after(async () => world[Symbol.asyncDispose]());
 
 test("killed at every fault point, one after the other, run loses nothing and doubles nothing", async () => {
   const work = campaign(1);
   let lake = await newLake(work);
-  for (const point of FAULT_POINT_NAMES) {
+  for (const point of RUN_POINTS) {
     const blow = { at: "point", point, passing: 1 } as const;
     if (await strikeRun(work, lake, blow)) continue;
     // The lake was complete before it came to this point: a new one comes to all of them.
@@ -38,7 +53,7 @@ test("killed at every fault point, one after the other, run loses nothing and do
   await finishRun(work, lake);
   assert.deepEqual(
     hits.map((hit) => hit.passed),
-    FAULT_POINT_NAMES,
+    RUN_POINTS,
   );
 });
 
@@ -56,7 +71,13 @@ test("killed at ten random moments between its files, run loses nothing and doub
   await finishRun(work, lake);
 });
 
-test("replay, ingest, refine and gold, side by side and each killed at fault points, lose nothing and double nothing", async () => {
+test("replay, ingest, refine, gold and upkeep, side by side and each killed at fault points, lose nothing and double nothing", async () => {
   await killParts(campaign(7), 2);
   assert.ok(hits.length >= 3, `only ${hits.length} kills hit`);
+});
+
+test("upkeep, killed at every fault point, changes no row, and at last leaves no file that no version names", async () => {
+  await killUpkeep(campaign(3));
+  const passed = hits.flatMap(({ command, passed: point }) => (command === "upkeep" ? [point] : []));
+  assert.deepEqual(passed, UPKEEP_POINTS);
 });

@@ -46,6 +46,7 @@ export function localObjectStore(rootDir: string, options: LocalStoreOptions = {
         await explained(`delete ${path}`, async () =>
           files.rm(join(root, objectPath(path)), { force: true }),
         );
+        faultPoint("store/deleted");
       }
     },
     removeAbandoned: (beforeMs) =>
