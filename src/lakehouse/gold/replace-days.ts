@@ -1,6 +1,7 @@
 // Makes some days of one gold table and replaces those whose rows differ, in one commit.
 
 import { sqlNameOf, type TableName } from "../../reading/tables.ts";
+import { faultPoint } from "../../support/fault-point.ts";
 import { batchInput } from "../bronze/transform.ts";
 import type { AddFile, PartitionValues } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
@@ -168,6 +169,7 @@ async function commitDays(
 ): Promise<DaysMade> {
   const { table } = transform;
   if (days.length === 0 && txns.size === 0) return { replaced: [], base };
+  faultPoint("gold/written");
   const committed = await lake.table(table).commit({
     base,
     adds,
@@ -178,6 +180,7 @@ async function commitDays(
     isolation: { kind: "replace", partitions: days.map((day) => ({ event_date: day })) },
     dataChange: true,
   });
+  faultPoint("gold/committed");
   // With others' commits in between it may show days that are newer than silver was read: the old base finds out.
   const isNext = committed.version === base.version + 1;
   return { replaced: days, base: isNext ? committed : base };
