@@ -115,18 +115,18 @@ function lineOf(offset: number | bigint, value: Uint8Array): string {
 }
 
 /** Called around an operation of a store; what it throws is what the store throws. */
-export type Around = (path: string, act: () => Promise<unknown>) => Promise<unknown>;
+export type Around = (path: string, act: () => Promise<unknown>, isCommit?: boolean) => Promise<unknown>;
 
 /** The same lake in the eyes of another process, whose store hands what it does to `around` once its tables are known. */
 export async function openThrough(lake: Lake, watch: Around): Promise<Lake> {
   const { store } = lake;
   let isOpen = false;
-  const around: Around = async (path, act) => (isOpen ? watch(path, act) : act());
+  const around: Around = async (path, act, isCommit = false) => (isOpen ? watch(path, act, isCommit) : act());
   const wrapped: ObjectStore = {
     ...store,
     get: async (path) => (await around(path, async () => store.get(path))) as Uint8Array,
     putIfAbsent: async (path, bytes) =>
-      (await around(path, async () => store.putIfAbsent(path, bytes))) as boolean,
+      (await around(path, async () => store.putIfAbsent(path, bytes), true)) as boolean,
     putFile: async (path, local) => void (await around(path, async () => store.putFile(path, local))),
     localFile: async (path) => (await around(path, async () => store.localFile(path))) as string,
   };
@@ -152,8 +152,15 @@ export interface Actor {
   step(how?: "live" | "die before" | "die after"): Promise<void>;
 }
 
-/** Starts a redrive that stands still before its first step. Steps are reads and commits of the tables' logs. */
-export async function startActor(lake: Lake, rowsMax: number): Promise<Actor> {
+/**
+ * Starts a redrive that stands still before its first step. Steps are reads and commits of the tables' logs, or commits
+ * only.
+ */
+export async function startActor(
+  lake: Lake,
+  rowsMax: number,
+  steps: "reads and commits" | "commits" = "reads and commits",
+): Promise<Actor> {
   let still = Promise.withResolvers<void>();
   let orders = Promise.withResolvers<"live" | "die before" | "die after">();
   let isDead = false;
@@ -172,9 +179,9 @@ export async function startActor(lake: Lake, rowsMax: number): Promise<Actor> {
     if (result.status === "rejected") throw result.reason;
     return result.value;
   };
-  const opened = await openThrough(lake, async (path, act) => {
+  const opened = await openThrough(lake, async (path, act, isCommit) => {
     if (isDead) throw death();
-    if (!path.includes("_delta_log")) return act();
+    if (!path.includes("_delta_log") || (steps === "commits" && isCommit !== true)) return act();
     const step = before.then(async () => takeStep(act));
     before = step.catch(() => undefined);
     return step;

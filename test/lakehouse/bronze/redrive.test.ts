@@ -318,6 +318,25 @@ describe("whatever happens, each message is exactly one row", { concurrency: fal
     }
   });
 
+  test("two redrives stop before any two of their commits, the first goes on first, and a third one clears up", async () => {
+    for (const ofFirst of [0, 1, 2, 3]) {
+      for (const ofSecond of [0, 1, 2, 3, 4]) {
+        await addMessages();
+        const first = await startActor(lake.lake, 100, "commits");
+        for (let step = 0; step < ofFirst; step += 1) await first.step();
+        const second = await startActor(lake.lake, 100, "commits");
+        for (let step = 0; step < ofSecond; step += 1) await second.step();
+        for (const actor of [first, second]) {
+          while (!actor.hasEnded()) await actor.step();
+          assertOvertakenOrDone(actor.error());
+        }
+        await check(false);
+        await redriveAll(lake.lake, 100);
+        await check(true);
+      }
+    }
+  });
+
   test("three redrives take their steps in any order, and some die", async () => {
     const order = fc.array(
       fc.record({
