@@ -67,8 +67,9 @@ for (const bronzePartitionBy of [["event_date", "room", "sensor_type"], ["event_
       assert.equal(files.length, partitions.size);
       const wanted = name === "silver/readings" ? ["sensor_type", "room", "ts_utc"] : ["event_ts"];
       const key = bronzePartitionBy.length === 1 ? ["sensor_type", "room", wanted.at(-1) ?? ""] : wanted;
-      for (const file of files)
+      for (const file of files) {
         assert.equal(await parquetOrder(lake.folder, `${name}/${file.path}`, key), "sorted");
+      }
       assert.equal((await compact(lake.lake, name)).filesBefore, 0);
     }
   });
