@@ -10,6 +10,7 @@ import { AtriumError } from "../support/errors.ts";
 import { answerAsJson, answerAsText } from "./answer-text.ts";
 import { defineCommand, flag, optionalFlag, switchFlag, type CommandContext } from "./command.ts";
 import { LAKE_SETTINGS, parts } from "./stages.ts";
+import { rebuildTable } from "./table-rebuild.ts";
 
 const HISTORY_MAX = 100_000;
 
@@ -18,9 +19,10 @@ export const tableCommand = defineCommand({
   about:
     "list: all tables with version, rows, files and bytes. history NAME: its commits, the newest first.\n" +
     "diff NAME --with LAKE: exit code 0 if the table has the same rows in both lakes; the times at which rows were\n" +
-    "made (created_at, ingest_ts, log_ts, ingest_date) may differ.",
+    "made (created_at, ingest_ts, log_ts, ingest_date) may differ.\n" +
+    "rebuild NAME: makes silver or a gold table again from the table before it, when its own files are damaged.",
   positionals: [
-    { name: "ACTION", doc: "list, history or diff", isRequired: true },
+    { name: "ACTION", doc: "list, history, diff or rebuild", isRequired: true },
     { name: "NAME", doc: `the table: ${TABLE_NAMES.join(", ")}`, isRequired: false },
   ],
   flags: {
@@ -33,6 +35,7 @@ export const tableCommand = defineCommand({
     "table list --lake ./lake",
     "table history silver/readings --lake ./lake",
     "table diff silver/readings --lake ./a --with ./b",
+    "table rebuild silver/readings --lake ./lake",
   ],
   run: async (context) => {
     const [action = "", name] = context.positionals;
@@ -42,7 +45,11 @@ export const tableCommand = defineCommand({
     if (action === "list") return show(context, await listTables(lake));
     if (action === "history") return show(context, await historyOf(lake, nameOf(name), context.flags.limit));
     if (action === "diff") return await diff(context, lake, { name: nameOf(name), other });
-    throw new AtriumError("USAGE_INVALID", `There is no action ${action}: it is list, history or diff.`);
+    if (action === "rebuild") return await rebuildTable(context, { lake, name: nameOf(name) });
+    throw new AtriumError(
+      "USAGE_INVALID",
+      `There is no action ${action}: it is list, history, diff or rebuild.`,
+    );
   },
 });
 

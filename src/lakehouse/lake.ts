@@ -83,7 +83,11 @@ export async function tableInput(
   return { kind: "files", name: sqlNameOf(name), columns, partitionColumns, files: localFiles };
 }
 
-async function localFile(store: ObjectStore, name: TableName, { path }: AddFile): Promise<string> {
+async function localFile(
+  store: ObjectStore,
+  name: TableName,
+  { path }: Pick<AddFile, "path">,
+): Promise<string> {
   try {
     return await store.localFile(storePath(name, path));
   } catch (cause) {

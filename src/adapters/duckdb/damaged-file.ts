@@ -29,7 +29,9 @@ export async function damagedFileError(
 
 /** The text of a statement can follow the message, with the paths of all files. */
 function isAboutOne(message: string): boolean {
-  return /(file|open) ["'][^"']+["']/i.test(message.split("\n")[0] ?? "") && !message.includes("read_parquet([");
+  return (
+    /(file|open) ["'][^"']+["']/i.test(message.split("\n")[0] ?? "") && !message.includes("read_parquet([")
+  );
 }
 
 async function firstUnreadable(

@@ -33,6 +33,7 @@ const SKIPPED: ReadonlySet<string> = new Set([
   OPERATIONS.expire,
   OPERATIONS.erase,
   OPERATIONS.restore,
+  OPERATIONS.rebuild,
 ]);
 
 /** What was restated. */
@@ -175,7 +176,7 @@ async function replacedFiles(
   try {
     return await Promise.all(inputs);
   } catch (error) {
-    if (!isAtriumError(error, "NOT_FOUND")) throw error;
+    if (!isAtriumError(error, "TABLE_CORRUPT")) throw error;
     warnOfLoss(lake, `files of version ${version}`, error);
     return undefined;
   }
