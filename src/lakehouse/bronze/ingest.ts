@@ -14,6 +14,7 @@ import type { Logger } from "../../support/logger.ts";
 import type { AddFile } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import type { RowsInput } from "../engine.ts";
+import { refuseAhead } from "../followers.ts";
 import { ensureTable, publish, writeFiles, type Lake } from "../lake.ts";
 import { decodeBatch, type RejectedMessage } from "./decode.ts";
 import { markDistinct } from "./distinct-keys.ts";
@@ -84,10 +85,12 @@ interface Batch {
   readonly after: readonly Position[];
 }
 
-/** Ingests until the log is complete and empty, or the signal aborts. @throws COMMIT_OVERTAKEN, LOG_OFFSET_LOST */
+/** Ingests until the log is complete and empty, or the signal aborts. @throws COMMIT_OVERTAKEN, LOG_OFFSET_LOST, TABLE_CORRUPT */
 export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const { lake, log, topics, signal } = options;
+  const silver = await lake.table("silver/readings").snapshot();
   const readings = await ensureTable(lake, "bronze/readings");
+  refuseAhead("silver/readings", silver, readings);
   const rejected = await ensureTable(lake, "bronze/rejected");
   const identity = await log.identity();
   const positions = nextPositions(readings, identity, await log.ranges(topics));
@@ -155,11 +158,20 @@ interface Step {
   readonly sum: { readings: number; rejected: number; batches: number };
 }
 
+/**
+ * Ingest times rise from commit to commit, for silver goes by them: the clock may jump back, so a batch is at least as late as
+ * the commits before it, and its own commit at least as late as the batch.
+ */
 async function commitBatch(options: IngestOptions, { state, batch, sum }: Step): Promise<State> {
   const { lake } = options;
   const { staged, after } = batch;
   const txns = txnsOf(state.identity, after);
-  const madeAt = batchInput(lake.clock.nowMs());
+  const madeAtMs = Math.max(
+    lake.clock.nowMs(),
+    state.readings.timestampMs + 1,
+    state.rejected.timestampMs + 1,
+  );
+  const madeAt = batchInput(madeAtMs);
   const inputs = [...staged.inputs(), madeAt];
   const written =
     staged.count === 0 ? [] : await writeReadings(lake, { staged, inputs, table: state.readings });
@@ -173,10 +185,20 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
       sql,
       inputs: [rejectedInput(fresh), madeAt],
     });
-    rejected = await append(lake, "bronze/rejected", { base: rejected, adds: rejectedAdds, txns });
+    rejected = await append(lake, "bronze/rejected", {
+      base: rejected,
+      adds: rejectedAdds,
+      txns,
+      notBeforeMs: madeAtMs,
+    });
     faultPoint("ingest/rejected");
   }
-  const readings = await append(lake, "bronze/readings", { base: state.readings, adds, txns });
+  const readings = await append(lake, "bronze/readings", {
+    base: state.readings,
+    adds,
+    txns,
+    notBeforeMs: madeAtMs,
+  });
   faultPoint("ingest/committed");
   sum.readings += staged.count;
   sum.rejected += fresh.length;
@@ -219,7 +241,7 @@ function isHeld({ identity, rejected }: State, message: RejectedMessage): boolea
 async function append(
   lake: Lake,
   name: "bronze/readings" | "bronze/rejected",
-  what: Pick<Parameters<ReturnType<Lake["table"]>["commit"]>[0], "base" | "adds" | "txns">,
+  what: Pick<Parameters<ReturnType<Lake["table"]>["commit"]>[0], "base" | "adds" | "txns" | "notBeforeMs">,
 ): Promise<Snapshot> {
   return lake
     .table(name)

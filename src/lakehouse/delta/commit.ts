@@ -40,6 +40,8 @@ export interface CommitRequest {
   readonly isolation: Isolation;
   /** False where rows are only moved. It goes for all files of the commit. */
   readonly dataChange: boolean;
+  /** The commit's time is at least this, ms since the epoch: its rows carry it. Default: the clock's. */
+  readonly notBeforeMs?: number;
   /** Further notes for the log. */
   readonly commitInfo?: Readonly<Record<string, unknown>>;
 }

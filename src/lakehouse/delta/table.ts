@@ -255,7 +255,11 @@ async function commit(state: TableState, request: CommitRequest): Promise<Snapsh
   if (isStale(state)) await newest(state);
   let head = request.base;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-    const timestampMs = Math.max(state.clock.nowMs(), head.timestampMs + 1);
+    const timestampMs = Math.max(
+      state.clock.nowMs(),
+      head.timestampMs + 1,
+      Math.trunc(request.notBeforeMs ?? 0),
+    );
     const actions = commitActions(request, head, { timestampMs, writerId: state.writerId, token });
     const own: Commit = { version: head.version + 1, actions };
     if (await isPut(state, own)) {
