@@ -158,7 +158,9 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
   const { lake } = options;
   const { staged, after } = batch;
   const txns = txnsOf(state.identity, after);
-  const madeAt = batchInput(lake.clock.nowMs());
+  // Silver keeps the first of a key by ingest time, so this rises from batch to batch even if the clock goes back.
+  const madeAtMs = Math.max(lake.clock.nowMs(), state.readings.timestampMs + 1);
+  const madeAt = batchInput(madeAtMs);
   const inputs = [...staged.inputs(), madeAt];
   const written =
     staged.count === 0 ? [] : await writeReadings(lake, { staged, inputs, table: state.readings });
@@ -173,7 +175,12 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
     });
     rejected = await append(lake, "bronze/rejected", { base: rejected, adds: rejectedAdds, txns });
   }
-  const readings = await append(lake, "bronze/readings", { base: state.readings, adds, txns });
+  const readings = await append(lake, "bronze/readings", {
+    base: state.readings,
+    adds,
+    txns,
+    notBeforeMs: madeAtMs,
+  });
   sum.readings += staged.count;
   sum.rejected += fresh.length;
   sum.batches += 1;
@@ -215,7 +222,7 @@ function isHeld({ identity, rejected }: State, message: RejectedMessage): boolea
 async function append(
   lake: Lake,
   name: "bronze/readings" | "bronze/rejected",
-  what: Pick<Parameters<ReturnType<Lake["table"]>["commit"]>[0], "base" | "adds" | "txns">,
+  what: Pick<Parameters<ReturnType<Lake["table"]>["commit"]>[0], "base" | "adds" | "txns" | "notBeforeMs">,
 ): Promise<Snapshot> {
   return lake
     .table(name)

@@ -37,6 +37,8 @@ export interface CommitRequest {
   readonly isolation: Isolation;
   /** False where rows are only moved. It goes for all files of the commit. */
   readonly dataChange: boolean;
+  /** The time that new rows carry, ms since the epoch: the commit's own is not before it, whatever the clock says. */
+  readonly notBeforeMs?: number;
   /** Further notes for the log. */
   readonly commitInfo?: Readonly<Record<string, unknown>>;
 }
