@@ -175,8 +175,8 @@ export const readerActor: Actor = async ({ lake, clock, chance, files, ledger })
       rows += rowsOfFile(await files.readFile(localPath), partitionValues).length;
     }
     const told = rowsIn(snapshot.files.values());
-    if (rows !== told)
-      ledger.fail("readers see whole commits", `${name} has ${rows} rows, its log says ${told}`);
+    if (rows === told) continue;
+    ledger.fail("readers see whole commits", `${name} has ${rows} rows, its log says ${told}`);
   }
 };
 

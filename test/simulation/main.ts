@@ -2,7 +2,8 @@
 
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { isMainThread, type MessagePort, parentPort, Worker, workerData } from "node:worker_threads";
+import { present } from "../../src/support/assert.ts";
 import { type HistoryResult, runHistory } from "./history.ts";
 
 const HISTORIES_DEFAULT = 500;
@@ -18,7 +19,7 @@ interface Share {
 }
 
 if (isMainThread) await main();
-else await work(workerData as Share);
+else await work(workerData as Share, present(parentPort, "the main thread"));
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -85,6 +86,6 @@ async function inWorker(share: Share, onResult: (result: HistoryResult) => boole
   });
 }
 
-async function work({ from, to, stride }: Share): Promise<void> {
-  for (let seed = from; seed < to; seed += stride) parentPort?.postMessage(await runHistory(seed));
+async function work({ from, to, stride }: Share, main: MessagePort): Promise<void> {
+  for (let seed = from; seed < to; seed += stride) main.postMessage(await runHistory(seed), []);
 }
