@@ -6,7 +6,7 @@
 // leaves undone is found again in the log and the tables, so that nothing here has to be remembered.
 
 import { ingest, type IngestOptions, type IngestSummary } from "./lakehouse/bronze/ingest.ts";
-import { makeGold, type GoldSummary } from "./lakehouse/gold/gold.ts";
+import { makeGold, NO_GOLD, type GoldSummary } from "./lakehouse/gold/gold.ts";
 import type { Lake } from "./lakehouse/lake.ts";
 import { refineBatch } from "./lakehouse/silver/refine.ts";
 import { withBoundedLead } from "./log/bounded-lead.ts";
@@ -70,8 +70,7 @@ export async function goldLoop(
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      const { daysReplaced } = await makeGold(options);
-      if (daysReplaced.length > 0) options.logger.info("gold made", { days: daysReplaced });
+      logGold(options.logger, await makeGold(options));
     } catch (error) {
       if (!isAtriumError(error, "COMMIT_CONFLICT")) throw error;
       options.logger.warn("another writer made the same gold; trying again later", {
@@ -80,6 +79,12 @@ export async function goldLoop(
     }
     await options.clock.sleep(options.everyMs, signal);
   }
+}
+
+function logGold(logger: Logger, { daysReplaced, daysRestated, ...rest }: GoldSummary): void {
+  if (daysReplaced.length > 0) logger.info("gold made", { days: daysReplaced });
+  const { valuesRestated: values, lateReadings } = rest;
+  if (daysRestated.length > 0) logger.info("gold restated", { days: daysRestated, values, lateReadings });
 }
 
 /** What one run did. */
@@ -143,7 +148,7 @@ export async function runOnce<Replayed>(options: RunOptions<Replayed>): Promise<
     },
     async (signal) => refineLoop(options, { bell, signal, isComplete: () => isIngested }),
   ]);
-  const gold = options.signal.aborted ? { daysChecked: [], daysReplaced: [] } : await makeGold(options);
+  const gold = options.signal.aborted ? NO_GOLD : await makeGold(options);
   if (damage !== undefined) throw damage;
   return { replay: present(replayed, "the summary of the replay"), ingest: ingested, refine: refined, gold };
 }

@@ -69,7 +69,10 @@ export async function ensureTable(lake: Lake, name: TableName): Promise<Snapshot
 export async function tableInput(
   lake: Lake,
   name: TableName,
-  source: { readonly snapshot: Snapshot | undefined; readonly files?: readonly AddFile[] },
+  source: {
+    readonly snapshot: Snapshot | undefined;
+    readonly files?: readonly Pick<AddFile, "path" | "partitionValues">[];
+  },
 ): Promise<FilesInput> {
   const files = source.files ?? [...(source.snapshot?.files.values() ?? [])];
   const localFiles = await inParallel(files, FILES_AT_ONCE, async (file) => ({

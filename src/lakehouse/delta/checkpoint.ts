@@ -91,7 +91,9 @@ function checkpointActions(snapshot: Snapshot): readonly Action[] {
     { protocol },
     { metaData: metadata },
     ...[...txns].map(([appId, version]) => ({ txn: { appId, version } })),
-    ...[...tombstones.values()].map((remove) => ({ remove: { ...remove, dataChange: false } })),
+    ...[...tombstones.values()].map(({ tags: _tags, ...remove }) => ({
+      remove: { ...remove, dataChange: false },
+    })),
     ...[...files.values()].map((add) => ({ add: { ...add, dataChange: false } })),
   ];
 }

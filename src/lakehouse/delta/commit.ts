@@ -166,7 +166,7 @@ function requiredColumns(schema: TableSchema): readonly string[] {
 }
 
 function removeOf(
-  { path, partitionValues, size }: AddFile,
+  { path, partitionValues, size, tags }: AddFile,
   { timestampMs, dataChange }: { readonly timestampMs: number; readonly dataChange: boolean },
 ): RemoveAction {
   return {
@@ -176,6 +176,7 @@ function removeOf(
     extendedFileMetadata: true,
     partitionValues,
     size,
+    ...(tags === undefined ? {} : { tags }),
   };
 }
 

@@ -145,15 +145,27 @@ async function hasRepeatedKeys({ lake, queryTimeoutMs }: RefineOptions, fresh: F
 
 /** Silver's files that can hold a row with the event time of a new one; all of a file's day where statistics are missing. */
 function overlappingFiles(silver: Snapshot, files: readonly AddFile[]): readonly AddFile[] {
-  const found = new Map<string, AddFile>();
-  for (const file of boundsByDay(files)) {
-    const ranges =
-      file.from === undefined || file.to === undefined ? {} : { ts_utc: { from: file.from, to: file.to } };
-    for (const held of filesMatching(silver, { equals: { event_date: [file.day] }, ranges })) {
-      found.set(held.path, held);
-    }
+  const days = boundsByDay(files);
+  const heldByDay = filesByDay(silver, new Set(days.map(({ day }) => day)));
+  return days.flatMap(({ day, from, to }) => {
+    const ranges = from === undefined || to === undefined ? {} : { ts_utc: { from, to } };
+    return filesMatching({ files: heldByDay.get(day) ?? new Map(), schema: silver.schema }, { ranges });
+  });
+}
+
+/** Silver's files of some days, by day and path: one look at each file of the table, whatever the number of days. */
+function filesByDay(
+  silver: Snapshot,
+  days: ReadonlySet<string>,
+): ReadonlyMap<string, ReadonlyMap<string, AddFile>> {
+  const byDay = new Map<string, Map<string, AddFile>>();
+  for (const file of silver.files.values()) {
+    const day = file.partitionValues["event_date"] ?? "";
+    if (!days.has(day)) continue;
+    const filesOfDay = byDay.get(day) ?? new Map<string, AddFile>();
+    byDay.set(day, filesOfDay.set(file.path, file));
   }
-  return [...found.values()];
+  return byDay;
 }
 
 interface DayBounds {

@@ -13,6 +13,7 @@ import {
   append,
   codeOf,
   compact,
+  every,
   fileOf,
   putText,
   READINGS,
@@ -35,6 +36,27 @@ async function race(
   await two.commit(winner(base));
   return codeOf(one.commit(late(base)));
 }
+
+test("a commit that removes a file carries the file's tags, and a checkpoint those of live files only", async () => {
+  const store = memoryObjectStore();
+  const table = tableIn(store);
+  const tags = { "atrium.dayClosed": "true" };
+  const created = await table.create(every(2));
+  const base = await table.commit(
+    append(created, [
+      { ...fileOf("413", "old"), tags },
+      { ...fileOf("414", "old"), tags },
+    ]),
+  );
+  await table.commit(replace(base, "413", "new"));
+  const [change] = await table.changes(1, 2);
+  assert.deepEqual(change?.removes[0]?.tags, tags);
+  // Version 2 is a checkpoint: another reader begins there.
+  const loaded = await tableIn(store).snapshot();
+  assert.deepEqual(loaded?.files.get(fileOf("414", "old").path)?.tags, tags);
+  const tombstone = loaded.tombstones.get(fileOf("413", "old").path);
+  assert.deepEqual([tombstone?.path, tombstone?.tags], [fileOf("413", "old").path, undefined]);
+});
 
 const RACES: readonly [
   string,
