@@ -1,11 +1,11 @@
 // The stages as processes of the simulation run them, and a reader that holds what it sees against the promises.
 
-import type { FileSystem } from "../../src/adapters/local/file-system.ts";
 import { ingest, type IngestOptions } from "../../src/lakehouse/bronze/ingest.ts";
 import { makeGold } from "../../src/lakehouse/gold/gold.ts";
 import { type Lake, tableInput } from "../../src/lakehouse/lake.ts";
 import { refineBatch } from "../../src/lakehouse/silver/refine.ts";
 import { rowsIn } from "../../src/lakehouse/summary.ts";
+import { upkeep } from "../../src/lakehouse/upkeep/upkeep.ts";
 import type { EventLog } from "../../src/log/event-log.ts";
 import { partitionOf } from "../../src/log/partitioner.ts";
 import { TABLE_NAMES } from "../../src/reading/tables.ts";
@@ -16,8 +16,9 @@ import type { Clock } from "../../src/support/clock.ts";
 import { isAtriumError } from "../../src/support/errors.ts";
 import { silentLogger } from "../../src/support/logger.ts";
 import { memorySource } from "../support/replay.ts";
+import { isInjected } from "./injected.ts";
 import type { Ledger } from "./ledger.ts";
-import { rowsOfFile } from "./model-rows.ts";
+import { COUNT_SQL } from "./model-transforms.ts";
 import { PARTITIONS, type Plan } from "./plan.ts";
 
 /** What a process has. */
@@ -29,7 +30,6 @@ export interface Parts {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly ledger: Ledger;
-  readonly files: FileSystem;
 }
 
 /** The work of a process; most never end by themselves. */
@@ -40,6 +40,32 @@ const PAUSE_MS = 300;
 const QUERY_TIMEOUT_MS = 60_000;
 const TOPICS = SENSOR_TYPES.map((type) => SENSOR_TRAITS[type].topic);
 const FOREVER = new AbortController().signal;
+
+/** Files that nobody needs are kept for so long, ms: longer than any process stands still. */
+export const GRACE_MS = 120_000;
+
+/** Looks after the tables now and then. */
+export const upkeepActor: Actor = async (parts) => {
+  for (;;) {
+    await parts.clock.sleep(parts.chance.below(20) * PAUSE_MS);
+    await upkeepRound(parts);
+  }
+};
+
+async function upkeepRound({ lake, plan }: Parts): Promise<void> {
+  const { failures } = await upkeep({
+    lake,
+    logger: silentLogger,
+    retentionDays: { bronze: undefined, silver: undefined, gold: undefined, rejected: undefined },
+    targetBytes: plan.targetBytes,
+    graceMs: GRACE_MS,
+    signal: FOREVER,
+  });
+  // What failed comes again in the next round; a failure without a cause must not hide.
+  for (const { error } of failures) {
+    if (!isInjected(error) && !isAtriumError(error, "COMMIT_CONFLICT")) throw error;
+  }
+}
 
 /** Replays all raw files from where the log says it was left. */
 export const replayActor: Actor = async ({ plan, log, clock }) => {
@@ -142,6 +168,7 @@ export const goldActor: Actor = async ({ lake, clock, chance }) => {
 export const upActor: Actor = async (parts) => {
   const never = (): boolean => false;
   const stages = [replayActor, foreignActor, ingestActor(never), refineActor(never), goldActor];
+  if (parts.plan.hasUpkeep) stages.push(upkeepActor);
   await Promise.all(stages.map(async (stage) => stage(parts)));
 };
 
@@ -153,9 +180,16 @@ export const finishActor: Actor = async (parts) => {
     isSent = true;
   };
   await Promise.all([send(), ingestActor(() => isSent)(parts)]);
-  await refineActor(() => true)(parts);
-  const { lake, ledger } = parts;
-  await makeGold({ lake, queryTimeoutMs: QUERY_TIMEOUT_MS });
+  const { lake, ledger, plan } = parts;
+  const derive = async (): Promise<void> => {
+    await refineActor(() => true)(parts);
+    await makeGold({ lake, queryTimeoutMs: QUERY_TIMEOUT_MS });
+  };
+  await derive();
+  if (plan.hasUpkeep) {
+    await upkeepRound(parts);
+    await derive();
+  }
   const again = await makeGold({ lake, queryTimeoutMs: QUERY_TIMEOUT_MS, days: await daysOf(lake) });
   if (again.daysReplaced.length > 0) {
     ledger.fail("gold is idempotent", `made again, these days differ: ${again.daysReplaced.join(", ")}`);
@@ -163,17 +197,15 @@ export const finishActor: Actor = async (parts) => {
 };
 
 /** Reads versions whole while others write. */
-export const readerActor: Actor = async ({ lake, clock, chance, files, ledger }) => {
+export const readerActor: Actor = async ({ lake, clock, chance, ledger }) => {
   for (;;) {
     await clock.sleep(chance.below(5) * PAUSE_MS);
     const name = TABLE_NAMES[chance.below(TABLE_NAMES.length)]!;
     const snapshot = await lake.table(name).snapshot();
     if (snapshot === undefined) continue;
-    const input = await tableInput(lake, name, { snapshot });
-    let rows = 0;
-    for (const { localPath, partitionValues } of input.files) {
-      rows += rowsOfFile(await files.readFile(localPath), partitionValues).length;
-    }
+    const input = { ...(await tableInput(lake, name, { snapshot })), name: "seen" };
+    const query = { sql: COUNT_SQL, inputs: [input], rowsMax: 1, timeoutMs: QUERY_TIMEOUT_MS };
+    const [[rows] = []] = (await lake.engine.query(query)).rows;
     const told = rowsIn(snapshot.files.values());
     if (rows === told) continue;
     ledger.fail("readers see whole commits", `${name} has ${rows} rows, its log says ${told}`);

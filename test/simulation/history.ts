@@ -11,6 +11,7 @@ import {
   refineActor,
   replayActor,
   upActor,
+  upkeepActor,
 } from "./actors.ts";
 import { checkPromises } from "./checks.ts";
 import type { Failure } from "./ledger.ts";
@@ -88,6 +89,7 @@ function startAll(world: World): void {
     world.start("ingest", ingestActor(never), { mayOverlap: true });
     world.start("refine", refineActor(never), { mayOverlap: true });
     world.start("gold", goldActor, { mayOverlap: true });
+    if (world.plan.hasUpkeep) world.start("upkeep", upkeepActor, { mayOverlap: true });
   } else world.start("up", upActor, { mayOverlap: false });
   world.start("reader", readerActor, { mayOverlap: false });
 }

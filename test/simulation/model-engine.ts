@@ -43,7 +43,8 @@ export function modelEngine({ files, scratchFolder, chance }: ModelEngineOptions
         const rows = modelOf(transform.sql)(await load(transform.inputs));
         const made: WrittenFile[] = [];
         for (const { values, rows: part } of byPartition(rows, transform.partitionColumns)) {
-          const cut = part.length > 1 && chance.below(4) === 0 ? 1 + chance.below(part.length - 1) : 0;
+          const mayCut = part.length > 1 && transform.partitionColumns.length > 0;
+          const cut = mayCut && chance.below(4) === 0 ? 1 + chance.below(part.length - 1) : 0;
           for (const some of [part.slice(0, cut), part.slice(cut)]) {
             if (some.length > 0) made.push(await writeOne(transform, values, some));
           }

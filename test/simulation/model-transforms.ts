@@ -4,6 +4,7 @@ import { BRONZE_READINGS_SQL, BRONZE_REJECTED_SQL } from "../../src/lakehouse/br
 import type { AnswerValue } from "../../src/lakehouse/engine.ts";
 import { GOLD_TRANSFORMS } from "../../src/lakehouse/gold/transforms.ts";
 import { KEY_COUNT_SQL, silverSql, type DuplicateRisk } from "../../src/lakehouse/silver/transform.ts";
+import { sqlNameOf, TABLE_NAMES } from "../../src/reading/tables.ts";
 import { SENSOR_TRAITS, type SensorType } from "../../src/reading/terms.ts";
 import { type Cell, isoOf, type Row } from "./model-rows.ts";
 
@@ -20,16 +21,25 @@ export function keyOf(row: Row): string {
 
 /** The model of a transform by its text. @throws for a text that it does not know */
 export function modelOf(sql: string): Model {
-  const found = MODELS.get(sql);
+  const found = MODELS.get(sql) ?? (sql.includes("from earlier") ? restatements : undefined);
   if (found === undefined) throw new Error(`The model engine does not know this transform:\n${sql}`);
   return found;
 }
+
+/** How the simulation's reader counts the rows of its input `seen`. */
+export const COUNT_SQL = "select count(*) from seen";
 
 /** The answer of the stages' own queries. @throws for a text that it does not know */
 export function answerOf(sql: string, tables: Tables): readonly (readonly AnswerValue[])[] {
   if (sql === KEY_COUNT_SQL) {
     const rows = tables["bronze_readings"] ?? [];
     return [[rows.length, new Set(rows.map(keyOf)).size]];
+  }
+  if (sql === COUNT_SQL) return [[(tables["seen"] ?? []).length]];
+  if (sql.includes("from gold_sensor_hourly group by event_date, room")) {
+    return groups(tables["gold_sensor_hourly"] ?? [], (row) => [row["event_date"]!, row["room"]!]).map(
+      ({ key, rows }) => [...key, total(rows, "nb_readings")],
+    );
   }
   const columns = /^select distinct event_date from \(\(select ((?:"\w+"(?:, )?)+) from made except/.exec(
     sql,
@@ -197,6 +207,38 @@ const roomDaily: Model = (tables) => {
   );
 };
 
+/** The figures of gold/room_daily that the model has. */
+const FIGURES = ["temp_avg", "coverage", "data_quality_score", "occupancy_rate"];
+
+const restatements: Model = (tables) => {
+  const [earlier, later] = [tables["earlier"] ?? [], tables["later"] ?? []];
+  const keyOfDay = (row: Row): string => `${row["room"]}|${row["event_date"]}`;
+  const late = new Map(
+    (tables["late"] ?? []).map((row) => [`${row["room"]}|${row["event_day"]}`, row["readings"]!]),
+  );
+  return [...new Set([...earlier, ...later].map(keyOfDay))].flatMap((key) => {
+    const before = earlier.find((row) => keyOfDay(row) === key);
+    const after = later.find((row) => keyOfDay(row) === key);
+    const { room, event_date: day } = (after ?? before)!;
+    return FIGURES.filter((name) => (before?.[name] ?? null) !== (after?.[name] ?? null)).map((name) => ({
+      room: room!,
+      event_date: day!,
+      column_name: name,
+      value_before: before?.[name] ?? null,
+      value_after: after?.[name] ?? null,
+      late_readings: late.get(key) ?? 0,
+      revision: after?.["revision"] ?? Number(before?.["revision"]) + 1,
+      restated_at: after?.["created_at"] ?? madeAt(tables),
+    }));
+  });
+};
+
+/** Compaction: the same rows. */
+const sameRows =
+  (name: string): Model =>
+  (tables) =>
+    tables[name] ?? [];
+
 const GOLD_MODELS: Readonly<Record<string, Model>> = {
   "gold/sensor_hourly": hourly,
   "gold/sensor_daily": daily,
@@ -211,6 +253,7 @@ const MODELS: ReadonlyMap<string, Model> = new Map<string, Model>([
   [BRONZE_READINGS_SQL, bronzeReadings],
   [BRONZE_REJECTED_SQL, bronzeRejected],
   ...RISKS.map((risk): [string, Model] => [silverSql(risk), silver(risk)]),
+  ...TABLE_NAMES.map(sqlNameOf).map((name): [string, Model] => [`select * from ${name}`, sameRows(name)]),
   ...GOLD_TRANSFORMS.map(({ sql, table }): [string, Model] => [sql, GOLD_MODELS[table]!]),
 ]);
 

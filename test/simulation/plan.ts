@@ -28,6 +28,11 @@ export interface Plan {
   readonly bronzePartitionBy: readonly string[];
   readonly checkpointInterval: number;
   readonly stickiness: number;
+  readonly stepMs: number;
+  /** Tables are compacted, cleaned and vacuumed beside all else. */
+  readonly hasUpkeep: boolean;
+  /** Of a compacted file. */
+  readonly targetBytes: number;
   readonly faults: Faults;
   /** Steps with faults. */
   readonly faultySteps: number;
@@ -39,6 +44,8 @@ export interface Plan {
 export function makePlan(chance: Chance): Plan {
   const pick = <T>(...choices: readonly T[]): T => choices[chance.below(choices.length)]!;
   const sensors = sensorsOf(chance);
+  const hasUpkeep = chance.below(2) === 0;
+  const faults = faultsOf(chance);
   return {
     raw: Object.fromEntries(sensors.map((sensor) => [pathOf(sensor), rawFile(chance)])),
     foreign: Array.from({ length: chance.below(4) }, () => foreignAppend(chance, sensors)),
@@ -51,7 +58,11 @@ export function makePlan(chance: Chance): Plan {
     bronzePartitionBy: pick(["event_date"], ["event_date"], ["event_date", "room", "sensor_type"]),
     checkpointInterval: pick(2, 3, 10),
     stickiness: pick(0, 0.5, 0.9),
-    faults: faultsOf(chance),
+    stepMs: hasUpkeep ? pick(20, 200) : 4,
+    hasUpkeep,
+    targetBytes: pick(2000, 1_000_000),
+    // How old a file is nobody knows when the clock jumps: then upkeep waits, and files that are on their way must not.
+    faults: hasUpkeep ? { ...faults, jump: 0 } : faults,
     faultySteps: 200 + chance.below(1800),
     endsDark: chance.below(2) === 0,
   };

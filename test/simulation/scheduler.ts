@@ -73,13 +73,14 @@ export interface SchedulerOptions {
   readonly chance: Chance;
   /** Chance that the process that moved last moves again. */
   readonly stickiness: number;
+  /** A step takes up to so long, ms. */
+  readonly stepMs: number;
   readonly onStep: (line: string) => void;
 }
 
 const WALL_START_MS = Date.UTC(2026, 0, 1);
-const STEP_MS_MAX = 4;
 const SLOW_MS_MAX = 4000;
-const PAUSE_STEPS_MAX = 600;
+const PAUSE_STEPS_MAX = 400;
 /** Turns of the event loop in which nothing waits here before it counts as a deadlock. */
 const IDLE_TURNS_MAX = 1000;
 
@@ -194,7 +195,7 @@ export class Scheduler {
 
   #passTime(able: readonly Operation[]): void {
     const { chance } = this.#options;
-    this.#advance(chance.next() * STEP_MS_MAX);
+    this.#advance(chance.next() * this.#options.stepMs);
     const isReady = able.some((operation) => operation.dueMs <= this.#monotonicMs);
     if (!isReady || chance.next() < 0.02) {
       const later = able.map((operation) => operation.dueMs).filter((dueMs) => dueMs > this.#monotonicMs);

@@ -2,7 +2,7 @@
 
 import type { EventLog } from "../../src/log/event-log.ts";
 import type { Clock } from "../../src/support/clock.ts";
-import { AtriumError } from "../../src/support/errors.ts";
+import { simulatedFault } from "./injected.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Scheduler, SimProcess } from "./scheduler.ts";
 
@@ -14,11 +14,6 @@ export interface LogOptions {
   readonly process: SimProcess;
   readonly clock: Clock;
   readonly ledger: Ledger;
-}
-
-/** The error of an injected fault of the log. */
-export function simulatedFault(what: string): AtriumError {
-  return new AtriumError("STORE_FAILED", `${what}: simulated`, { details: { simulated: true } });
 }
 
 /** The log of one process. */

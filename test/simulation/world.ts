@@ -9,10 +9,11 @@ import { type Lake, type LakeParts, openLake } from "../../src/lakehouse/lake.ts
 import type { EventLog } from "../../src/log/event-log.ts";
 import type { TableName } from "../../src/reading/tables.ts";
 import type { Chance } from "../../src/support/chance.ts";
-import { AtriumError, isAtriumError, messageOf, systemCode } from "../../src/support/errors.ts";
+import { isAtriumError, messageOf } from "../../src/support/errors.ts";
 import { textCodec } from "../support/delta.ts";
-import type { Actor, Parts } from "./actors.ts";
+import { type Actor, GRACE_MS, type Parts } from "./actors.ts";
 import { Disk } from "./disk.ts";
+import { isInjected } from "./injected.ts";
 import { Ledger, watchedTable } from "./ledger.ts";
 import { modelEngine } from "./model-engine.ts";
 import type { Plan } from "./plan.ts";
@@ -72,7 +73,7 @@ export class World {
     this.plan = plan;
     this.chance = chance;
     this.#tampering = tampering;
-    this.scheduler = new Scheduler({ chance, stickiness: plan.stickiness, onStep });
+    this.scheduler = new Scheduler({ chance, stickiness: plan.stickiness, stepMs: plan.stepMs, onStep });
     this.disk = new Disk(() => this.scheduler.nowMs());
     this.disk.mkdir("/scratch", true);
     this.log = makeMemoryLog({
@@ -163,7 +164,6 @@ export class World {
       clock,
       chance,
       ledger,
-      files,
     };
     await role.actor(parts);
   }
@@ -200,7 +200,11 @@ export class World {
 
   /** The lake with frequent checkpoints, and its commits and snapshots noted. */
   #watched(lake: Lake, writer: string): Lake {
-    const configuration = { "delta.checkpointInterval": String(this.plan.checkpointInterval) };
+    const configuration = {
+      "delta.checkpointInterval": String(this.plan.checkpointInterval),
+      "delta.logRetentionDuration": "interval 5 seconds",
+      "delta.deletedFileRetentionDuration": `interval ${GRACE_MS} milliseconds`,
+    };
     const tables = new Map<TableName, ReturnType<Lake["table"]>>();
     return {
       ...lake,
@@ -237,19 +241,11 @@ export class World {
 
   #judge(role: Role, process: SimProcess, error: unknown): void {
     if (isInjected(error)) return;
-    const isRefusal = isAtriumError(error, "COMMIT_OVERTAKEN") || isAtriumError(error, "COMMIT_CONFLICT");
-    if (isRefusal && role.hadRival) return;
+    if (isAtriumError(error, "COMMIT_OVERTAKEN") && role.hadRival) return;
+    if (isAtriumError(error, "COMMIT_CONFLICT") && (role.hadRival || this.plan.hasUpkeep)) return;
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.ledger.fail("no unexpected error", `${process.name}: ${text}`);
   }
 }
 
 const DONE = "done";
-
-/** True if a fault of the simulation is behind the error. */
-function isInjected(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (["EIO", "ENOSPC"].includes(systemCode(error) ?? "")) return true;
-  if (error instanceof AtriumError && error.details["simulated"] === true) return true;
-  return isInjected(error.cause);
-}
