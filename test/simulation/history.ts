@@ -39,7 +39,7 @@ export interface HistoryOptions {
 /** Steps in which those that stood still meet their successors. */
 const MEETING_STEPS = 250;
 /** Far more than it takes. */
-const FINISH_STEPS_MAX = 60_000;
+const FINISH_STEPS_MAX = 20_000;
 
 /** Runs the history of a seed. */
 export async function runHistory(seed: number, options: HistoryOptions = {}): Promise<HistoryResult> {

@@ -15,12 +15,30 @@ export interface FilesOptions {
 
 /** The file system as a process of the simulation sees it. */
 export function simulatedFiles({ disk, scheduler, process, chance }: FilesOptions): FileSystem {
-  const call = async <T>(label: string, effect: () => T, tear?: () => void): Promise<T> =>
+  return filesOn(disk, async ({ label, effect, tear }) =>
     scheduler.perform(process, label, {
       effect,
       fault: () => systemError(chance.below(8) === 0 ? "ENOSPC" : "EIO", label),
-      ...(tear === undefined ? {} : { tear }),
-    });
+      ...(tear === undefined ? {} : { tear: () => tear(chance.next()) }),
+    }),
+  );
+}
+
+/** The disk without a scheduler: every call happens at once. */
+export function plainFiles(disk: Disk): FileSystem {
+  return filesOn(disk, async ({ effect }) => effect());
+}
+
+/** A call of the file system. */
+interface Call<T> {
+  readonly label: string;
+  readonly effect: () => T;
+  /** Does only this share of it, 0 to 1. */
+  readonly tear?: (share: number) => void;
+}
+
+function filesOn(disk: Disk, perform: <T>(call: Call<T>) => Promise<T>): FileSystem {
+  const call = async <T>(label: string, effect: () => T): Promise<T> => perform({ label, effect });
   return {
     open: async (path, flags) => {
       const node = await call(`open ${flags} ${path}`, () =>
@@ -28,8 +46,9 @@ export function simulatedFiles({ disk, scheduler, process, chance }: FilesOption
       );
       return {
         writeFile: async (bytes) => {
-          const tear = (): void => disk.write(node, bytes.subarray(0, chance.below(bytes.length + 1)));
-          await call(`write ${path}`, () => disk.write(node, bytes), tear);
+          const tear = (share: number): void =>
+            disk.write(node, bytes.subarray(0, Math.floor(share * bytes.length)));
+          await perform({ label: `write ${path}`, effect: () => disk.write(node, bytes), tear });
         },
         sync: async () => call(`sync ${path}`, () => disk.sync(node)),
         [Symbol.asyncDispose]: async () => undefined,
@@ -51,30 +70,6 @@ export function simulatedFiles({ disk, scheduler, process, chance }: FilesOption
       }));
     },
     stat: async (path) => call(`stat ${path}`, () => factsOf(disk.node(path))),
-  };
-}
-
-/** The disk without a scheduler: for looking at it when all is over. */
-export function plainFiles(disk: Disk): FileSystem {
-  const refused = async (): Promise<never> => {
-    throw systemError("EROFS", "looking only");
-  };
-  return {
-    open: refused,
-    readFile: async (path) => disk.read(path),
-    copyFile: refused,
-    link: refused,
-    rename: refused,
-    rm: refused,
-    mkdir: refused,
-    readdir: async (path, { recursive }) =>
-      disk.list(path, recursive).map(({ name, parentPath, node }) => ({
-        name,
-        parentPath,
-        isFile: () => node.kind === "file",
-        isDirectory: () => node.kind === "folder",
-      })),
-    stat: async (path) => factsOf(disk.node(path)),
   };
 }
 

@@ -244,7 +244,8 @@ export class World {
     if (isAtriumError(error, "COMMIT_OVERTAKEN") && role.hadRival) return;
     if (isAtriumError(error, "COMMIT_CONFLICT") && (role.hadRival || this.plan.hasUpkeep)) return;
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.ledger.fail("no unexpected error", `${process.name}: ${text}`);
+    const kind = isAtriumError(error) ? error.code : "error of the program";
+    this.ledger.fail(`no ${kind} without a cause`, `${process.name}: ${text}`);
   }
 }
 
