@@ -9,9 +9,11 @@
 
 import type { EventLog, Position, RecordBatch } from "../../log/event-log.ts";
 import { placeOf } from "../../log/positions.ts";
+import { isAtriumError } from "../../support/errors.ts";
 import { faultPoint } from "../../support/fault-point.ts";
 import type { Logger } from "../../support/logger.ts";
 import type { AddFile } from "../delta/actions.ts";
+import { overtaken } from "../delta/commit.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import type { RowsInput } from "../engine.ts";
 import { refuseAhead } from "../followers.ts";
@@ -103,7 +105,9 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const sum = { readings: 0, rejected: 0, batches: 0 };
   while (!signal.aborted) {
     const wasComplete = options.isComplete();
-    const batch = await collect(options, { from: state.positions, staged });
+    const batch = await collect(options, { from: state.positions, staged }).catch(async (error: unknown) =>
+      explainLoss(options, state, error),
+    );
     if (signal.aborted) break;
     if (batch.after.length > 0) {
       state = await commitBatch(options, { state, batch, sum });
@@ -111,6 +115,17 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
     } else if (wasComplete) break;
   }
   return sum;
+}
+
+/** What a zombie wants to read next may be gone because its successor has ingested it: that is not a loss. */
+async function explainLoss({ lake }: IngestOptions, state: State, error: unknown): Promise<never> {
+  if (!isAtriumError(error, "LOG_OFFSET_LOST")) throw error;
+  const newest = await lake.table("bronze/readings").snapshot();
+  for (const [appId, position] of txnsOf(state.identity, state.positions)) {
+    const committed = newest?.txns.get(appId) ?? -1n;
+    if (committed > position) throw overtaken("bronze/readings", appId, committed);
+  }
+  throw error;
 }
 
 /** Reads and decodes until the batch is full or old enough, or the log has no more; the batch may be empty. */
@@ -185,10 +200,12 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
       sql,
       inputs: [rejectedInput(fresh), madeAt],
     });
+    // An earlier try at this batch may have brought some partitions as far already.
+    const moved = [...txns].filter(([appId, position]) => position > (state.rejected.txns.get(appId) ?? -1n));
     rejected = await append(lake, "bronze/rejected", {
       base: rejected,
       adds: rejectedAdds,
-      txns,
+      txns: new Map(moved),
       notBeforeMs: madeAtMs,
     });
     faultPoint("ingest/rejected");

@@ -199,7 +199,8 @@ function readsPartition({ isolation }: CommitRequest, values: PartitionValues | 
   );
 }
 
-function overtaken(table: string, appId: string, position: bigint): AtriumError {
+/** COMMIT_OVERTAKEN: the table has `position` of `appId` from another writer. */
+export function overtaken(table: string, appId: string, position: bigint): AtriumError {
   const message =
     `Another writer has already committed ${appId} up to position ${position} to table ${table}. ` +
     "Let only one process write these positions; restart this one to go on from the table.";
