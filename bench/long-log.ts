@@ -1,6 +1,6 @@
 // How long it takes to open a table with very many commits, without and with a checkpoint.
 
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { duckdbCheckpointCodec } from "../src/adapters/duckdb/checkpoint-codec.ts";
 import { duckdbEngine } from "../src/adapters/duckdb/engine.ts";
@@ -22,6 +22,8 @@ export interface LongLog {
   readonly withoutMs: number;
   /** A checkpoint of the newest version read. */
   readonly withMs: number;
+  /** The same, once the commits before it are cleaned up. */
+  readonly cleanedMs: number;
   /** Writing that checkpoint. */
   readonly writingMs: number;
 }
@@ -48,7 +50,11 @@ export async function measureLongLog(folder: string, commits: number): Promise<L
   const snapshot = await open().snapshot();
   if (snapshot?.files.size !== commits) throw new Error(`${snapshot?.files.size} files, not ${commits}`);
   const writingMs = await timed(async () => writeCheckpoint({ store, path: TABLE, codec }, snapshot));
-  return { commits, withoutMs, withMs: await openingMs(open), writingMs };
+  const withMs = await openingMs(open);
+  for (let version = 0; version < commits; version += 1) {
+    rmSync(join(folder, logFilePath(TABLE, version, ".json")));
+  }
+  return { commits, withoutMs, withMs, cleanedMs: await openingMs(open), writingMs };
 }
 
 async function openingMs(open: () => DeltaTable): Promise<number> {
