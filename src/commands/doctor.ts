@@ -104,7 +104,8 @@ async function examine(what: string, look: () => Promise<string>): Promise<Findi
   try {
     return { state: "ok", what, found: await look() };
   } catch (error) {
-    return { state: isAtriumError(error, "NOT_FOUND") ? "warn" : "fail", what, found: messageOf(error) };
+    const isMild = isAtriumError(error, "NOT_FOUND") || isAtriumError(error, "STORE_DENIED");
+    return { state: isMild ? "warn" : "fail", what, found: messageOf(error) };
   }
 }
 
