@@ -63,7 +63,8 @@ export async function checkEventLog(job: Job, tables: Tables, open: () => Promis
   } catch (error) {
     if (!isAtriumError(error)) throw error;
     if (error.code === "NOT_FOUND") return;
-    job.report(finding("log", "log_unreadable", { what: error.message }));
+    const kind = error.code === "STORE_DENIED" ? "log_unseen" : "log_unreadable";
+    job.report(finding("log", kind, { what: error.message }));
   }
 }
 
