@@ -76,7 +76,8 @@ export async function goldLoop(
     try {
       logGold(options.logger, await makeGold(options));
     } catch (error) {
-      if (!isAtriumError(error, "COMMIT_CONFLICT")) throw error;
+      const isLost = isAtriumError(error, "COMMIT_CONFLICT") || isAtriumError(error, "COMMIT_OVERTAKEN");
+      if (!isLost) throw error;
       options.logger.warn("another writer made the same gold; trying again later", {
         message: error.message,
       });
@@ -85,9 +86,14 @@ export async function goldLoop(
   }
 }
 
-function logGold(logger: Logger, { daysReplaced, daysRestated, ...rest }: GoldSummary): void {
+function logGold(logger: Logger, summary: GoldSummary): void {
+  const { daysReplaced, daysRestated, daysExpired, valuesRestated: values, lateReadings } = summary;
   if (daysReplaced.length > 0) logger.info("gold made", { days: daysReplaced });
-  const { valuesRestated: values, lateReadings } = rest;
+  if (daysExpired.length > 0) {
+    logger.warn("readings came for days that silver does not keep any more: their gold stays", {
+      days: daysExpired,
+    });
+  }
   if (daysRestated.length > 0) logger.info("gold restated", { days: daysRestated, values, lateReadings });
 }
 

@@ -4,7 +4,7 @@ import * as kinds from "../config/kinds.ts";
 import { makeGold, type GoldSummary } from "../lakehouse/gold/gold.ts";
 import { AtriumError } from "../support/errors.ts";
 import { defineCommand, optionalFlag, switchFlag } from "./command.ts";
-import { LAKE_SETTINGS, parts, restatedText, stageOptions } from "./stages.ts";
+import { expiredText, LAKE_SETTINGS, parts, restatedText, stageOptions } from "./stages.ts";
 
 const DAY_MS = 86_400_000;
 /** More days in one call are a mistake in a date. */
@@ -46,9 +46,7 @@ function goldText(summary: GoldSummary): string {
   const lines = [
     `${daysReplaced.length} of ${daysChecked.length} days replaced: ${daysReplaced.join(", ") || "none"}`,
     ...(daysRestated.length === 0 ? [] : [`Restated: ${restatedText(summary)}`]),
-    ...(daysExpired.length === 0
-      ? []
-      : [`Left as they are, for silver does not keep these days any more: ${daysExpired.join(", ")}`]),
+    ...(daysExpired.length === 0 ? [] : [`Left as they are: ${expiredText(daysExpired)}`]),
   ];
   return `${lines.join("\n")}\n`;
 }

@@ -11,6 +11,7 @@ import { defineCommand, switchFlag, type CommandContext } from "./command.ts";
 import {
   BATCH_SETTINGS,
   checkSource,
+  expiredText,
   ingestOptions,
   LAKE_SETTINGS,
   LOG_SETTINGS,
@@ -83,6 +84,7 @@ interface Report {
   readonly daysRestated: readonly string[];
   readonly valuesRestated: number;
   readonly lateReadings: number;
+  readonly daysExpired: readonly string[];
   /** Rows of all tables after it. */
   readonly tables: Readonly<Record<string, number>>;
   readonly seconds: number;
@@ -112,6 +114,7 @@ function reportOf(
     daysRestated: gold.daysRestated,
     valuesRestated: gold.valuesRestated,
     lateReadings: gold.lateReadings,
+    daysExpired: gold.daysExpired,
     tables: rest.tables,
     seconds: Math.round(rest.seconds * 1000) / 1000,
     readingsPerSecond: Math.round(replay.messages / rest.seconds),
@@ -132,6 +135,7 @@ function reportText(report: Report, { config }: CommandContext): string {
     `silver     ${count(report.silver)} readings (${count(report.duplicates)} duplicates left out)`,
     `gold       ${report.daysReplaced.length === 0 ? "nothing new" : `days ${report.daysReplaced.join(", ")}`}`,
     ...(report.daysRestated.length === 0 ? [] : [`restated   ${restatedText(report)}`]),
+    ...(report.daysExpired.length === 0 ? [] : [`expired    ${expiredText(report.daysExpired)}`]),
     `took       ${report.seconds.toFixed(1)} s, ${count(report.readingsPerSecond)} readings/s, ${report.peakMemoryMb} MB at most`,
     ...report.filesSkipped.map(({ file, reason }) => `skipped    ${file}: ${reason}`),
     "",

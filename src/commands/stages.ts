@@ -77,6 +77,11 @@ export function restatedText({ daysRestated, valuesRestated, lateReadings }: Res
   return `${daysRestated.join(", ")} (${count(valuesRestated, "value")}, ${count(lateReadings, "late reading")})`;
 }
 
+/** Days whose gold cannot be made again, in a line for people. */
+export function expiredText(daysExpired: readonly string[]): string {
+  return `${daysExpired.join(", ")} (silver does not keep these days any more)`;
+}
+
 /** Options of the stages behind the log. */
 export function stageOptions({ config, clock, logger }: CommandContext, lake: Lake): StageOptions {
   return {

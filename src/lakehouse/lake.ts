@@ -9,7 +9,7 @@ import {
 } from "../reading/tables.ts";
 import { uniqueId } from "../support/chance.ts";
 import type { Clock } from "../support/clock.ts";
-import { AtriumError } from "../support/errors.ts";
+import { AtriumError, isAtriumError } from "../support/errors.ts";
 import { type Logger, silentLogger } from "../support/logger.ts";
 import { inParallel } from "../support/parallel.ts";
 import type { AddFile, TableSchema } from "./delta/actions.ts";
@@ -95,7 +95,7 @@ export async function tableInput(
 ): Promise<FilesInput> {
   const files = source.files ?? [...(source.snapshot?.files.values() ?? [])];
   const localFiles = await inParallel(files, FILES_AT_ONCE, async (file) => ({
-    localPath: await lake.store.localFile(storePath(name, file.path)),
+    localPath: await localFile(lake.store, name, file),
     partitionValues: file.partitionValues,
   }));
   const { columns, partitionColumns } = source.snapshot?.schema ?? lake.definition(name);
@@ -108,6 +108,22 @@ export async function tableInput(
     files: localFiles,
     ...(version === undefined ? {} : { source: { table: name, version } }),
   };
+}
+
+async function localFile(
+  store: ObjectStore,
+  name: TableName,
+  { path }: Pick<AddFile, "path">,
+): Promise<string> {
+  try {
+    return await store.localFile(storePath(name, path));
+  } catch (cause) {
+    if (!isAtriumError(cause, "NOT_FOUND")) throw cause;
+    const message =
+      `A data file of ${name} is missing: ${store.url}/${storePath(name, path)}. Nothing was made without it. ` +
+      "Restore it from a backup, or see docs/operate/recovery.md; atrium verify looks for others.";
+    throw new AtriumError("TABLE_CORRUPT", message, { cause, details: { file: storePath(name, path) } });
+  }
 }
 
 /** Runs a transform and moves its files into the table's folder, unseen until a commit names them. */

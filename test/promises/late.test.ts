@@ -5,8 +5,11 @@ import assert from "node:assert/strict";
 import { appendFile, cp, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { localObjectStore } from "../../src/adapters/local/object-store.ts";
 import { NO_GOLD } from "../../src/lakehouse/gold/gold.ts";
+import { HORIZON_APP_ID, horizonPosition, OPERATIONS } from "../../src/lakehouse/operations.ts";
 import { tableDefinition } from "../../src/reading/tables.ts";
+import { append, tableIn } from "../support/delta.ts";
 import { ask, askOne, generateRaw, runAll, versionsOf } from "../support/lake-folder.ts";
 import { atrium, done, temporaryFolder } from "../support/program.ts";
 
@@ -166,6 +169,25 @@ describe("after gold was made", { concurrency: false }, () => {
       /^1 of 1 days replaced: 2013-08-27\nRestated: 2013-08-27 \(\d+ values, 1 late reading\)\n$/,
     );
     await assertOnlyChanged(["2013-08-27"]);
+  });
+
+  test("a day that silver does not keep any more keeps its gold, and the gold command says so", async () => {
+    const table = tableIn(localObjectStore(lake), { path: "silver/readings" });
+    const base = (await table.snapshot())!;
+    const old = [...base.files.values()].filter(
+      (file) => file.partitionValues["event_date"] === "2013-08-20",
+    );
+    await table.commit({
+      ...append(base, []),
+      removes: old.map((file) => file.path),
+      txns: new Map([[HORIZON_APP_ID, horizonPosition("2013-08-26")]]),
+      operation: OPERATIONS.expire,
+    });
+    const ended = await atrium(["gold", "--lake", lake, "--date", "2013-08-20"]);
+    const expected =
+      "0 of 0 days replaced: none\nLeft as they are: 2013-08-20 (silver does not keep these days any more)\n";
+    assert.deepEqual([ended.code, ended.stdout], [99, expected]);
+    await assertOnlyChanged([]);
   });
 });
 

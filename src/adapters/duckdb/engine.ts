@@ -9,6 +9,7 @@ import { uniqueId } from "../../support/chance.ts";
 import type { Clock } from "../../support/clock.ts";
 import { AtriumError, isAtriumError, messageOf } from "../../support/errors.ts";
 import { answerValue } from "./answer.ts";
+import { damagedFileError } from "./damaged-file.ts";
 import { attachInputs, quoteName, quoteText, sqlType } from "./inputs.ts";
 import { writtenFiles } from "./written-files.ts";
 
@@ -74,7 +75,7 @@ class OpenEngine implements DuckdbEngine {
       return { files: writtenFiles(result.getRowObjects()), [Symbol.asyncDispose]: remove };
     } catch (error) {
       await remove();
-      throw engineError(error, "transform");
+      throw (await damagedFileError(error, transform.inputs, connection)) ?? engineError(error, "transform");
     } finally {
       bound?.end();
       connection.closeSync();
@@ -89,7 +90,8 @@ class OpenEngine implements DuckdbEngine {
       await attachInputs(connection, query.inputs);
       return await answer(connection, query);
     } catch (error) {
-      throw bound.expired() ? timeoutError(query, error) : engineError(error, "query");
+      if (bound.expired()) throw timeoutError(query, error);
+      throw (await damagedFileError(error, query.inputs, connection)) ?? engineError(error, "query");
     } finally {
       bound.end();
       connection.closeSync();

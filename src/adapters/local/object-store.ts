@@ -5,6 +5,7 @@ import type { ObjectInfo, ObjectStore } from "../../lakehouse/delta/object-store
 import { objectPath } from "../../lakehouse/delta/paths.ts";
 import { uniqueId } from "../../support/chance.ts";
 import { AtriumError, type ErrorCode, isAtriumError, messageOf, systemCode } from "../../support/errors.ts";
+import { faultPoint } from "../../support/fault-point.ts";
 import { type FileSystem, type FolderEntry, systemFiles } from "./file-system.ts";
 
 /** What a store works with; simulations give their own. */
@@ -55,6 +56,7 @@ export function localObjectStore(rootDir: string, options: LocalStoreOptions = {
         await explained(`delete ${path}`, async () =>
           files.rm(join(root, objectPath(path)), { force: true }),
         );
+        faultPoint("store/deleted");
       }
     },
     removeAbandoned: (beforeMs) =>
@@ -71,7 +73,9 @@ export function localObjectStore(rootDir: string, options: LocalStoreOptions = {
 async function put(disk: Disk, file: string, bytes: Uint8Array): Promise<void> {
   const { files } = disk;
   const temporary = await writeTemporary(disk, file, bytes);
+  faultPoint("store/put/written");
   await orRemove(files, temporary, async () => files.rename(temporary, file));
+  faultPoint("store/put/renamed");
   await sync(files, dirname(file));
 }
 
@@ -88,7 +92,9 @@ async function isLinked(disk: Disk, file: string, bytes: Uint8Array): Promise<bo
   const { files } = disk;
   const temporary = await writeTemporary(disk, file, bytes);
   try {
+    faultPoint("store/absent/written");
     await files.link(temporary, file);
+    faultPoint("store/absent/linked");
     return true;
   } catch (error) {
     const code = systemCode(error) ?? "";
@@ -102,12 +108,14 @@ async function isLinked(disk: Disk, file: string, bytes: Uint8Array): Promise<bo
 async function putFile(disk: Disk, file: string, localPath: string): Promise<void> {
   const { files } = disk;
   await sync(files, localPath);
+  faultPoint("store/file/synced");
   try {
     await files.rename(localPath, file);
   } catch (error) {
     if (systemCode(error) !== "EXDEV") throw error;
     await moveAcross(disk, file, localPath);
   }
+  faultPoint("store/file/moved");
   await sync(files, dirname(file));
 }
 

@@ -10,11 +10,13 @@
 import type { EventLog, Position, RecordBatch } from "../../log/event-log.ts";
 import { placeOf } from "../../log/positions.ts";
 import { isAtriumError } from "../../support/errors.ts";
+import { faultPoint } from "../../support/fault-point.ts";
 import type { Logger } from "../../support/logger.ts";
 import type { AddFile } from "../delta/actions.ts";
 import { overtaken } from "../delta/commit.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import type { RowsInput } from "../engine.ts";
+import { refuseAhead } from "../followers.ts";
 import { ensureTable, publish, writeFiles, type Lake } from "../lake.ts";
 import { decodeBatch, type RejectedMessage } from "./decode.ts";
 import { markDistinct } from "./distinct-keys.ts";
@@ -85,10 +87,12 @@ interface Batch {
   readonly after: readonly Position[];
 }
 
-/** Ingests until the log is complete and empty, or the signal aborts. @throws COMMIT_OVERTAKEN, LOG_OFFSET_LOST */
+/** Ingests until the log is complete and empty, or the signal aborts. @throws COMMIT_OVERTAKEN, LOG_OFFSET_LOST, TABLE_CORRUPT */
 export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const { lake, log, topics, signal } = options;
+  const silver = await lake.table("silver/readings").snapshot();
   const readings = await ensureTable(lake, "bronze/readings");
+  refuseAhead("silver/readings", silver, readings);
   const rejected = await ensureTable(lake, "bronze/rejected");
   const identity = await log.identity();
   const positions = nextPositions(readings, identity, await log.ranges(topics));
@@ -169,12 +173,19 @@ interface Step {
   readonly sum: { readings: number; rejected: number; batches: number };
 }
 
+/**
+ * Ingest times rise from commit to commit, for silver goes by them: the clock may jump back, so a batch is at least as late as
+ * the commits before it, and its own commit at least as late as the batch.
+ */
 async function commitBatch(options: IngestOptions, { state, batch, sum }: Step): Promise<State> {
   const { lake } = options;
   const { staged, after } = batch;
   const txns = txnsOf(state.identity, after);
-  // Silver keeps the first of a key by ingest time, so this rises from batch to batch even if the clock goes back.
-  const madeAtMs = Math.max(lake.clock.nowMs(), state.readings.timestampMs + 1);
+  const madeAtMs = Math.max(
+    lake.clock.nowMs(),
+    state.readings.timestampMs + 1,
+    state.rejected.timestampMs + 1,
+  );
   const madeAt = batchInput(madeAtMs);
   const inputs = [...staged.inputs(), madeAt];
   const written =
@@ -182,6 +193,7 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
   const adds = staged.hasDistinctKeys ? written.map(markDistinct) : written;
   const fresh = batch.rejected.filter((message) => !isHeld(state, message));
   let { rejected } = state;
+  faultPoint("ingest/written");
   if (fresh.length > 0) {
     const sql = BRONZE_REJECTED_SQL;
     const rejectedAdds = await writeFiles(lake, "bronze/rejected", {
@@ -194,7 +206,9 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
       base: rejected,
       adds: rejectedAdds,
       txns: new Map(moved),
+      notBeforeMs: madeAtMs,
     });
+    faultPoint("ingest/rejected");
   }
   const readings = await append(lake, "bronze/readings", {
     base: state.readings,
@@ -202,6 +216,7 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
     txns,
     notBeforeMs: madeAtMs,
   });
+  faultPoint("ingest/committed");
   sum.readings += staged.count;
   sum.rejected += fresh.length;
   sum.batches += 1;

@@ -10,6 +10,9 @@ import { statsOf } from "./stats.ts";
 /** Who wrote a commit: in its `engineInfo`. */
 export const ENGINE_INFO = "Atrium/1";
 
+/** In the notes of a commit: how many actions follow them. A file that was cut at the end of a line is found by it. */
+export const ACTION_COUNT = "actionCount";
+
 /**
  * What a commit depends on beside its positions, the table's metadata and the files that it removes. `append`: nothing
  * more; compaction commits so too, for appends beside it do it no harm. `derive`: that nobody else removed rows, for what
@@ -37,7 +40,7 @@ export interface CommitRequest {
   readonly isolation: Isolation;
   /** False where rows are only moved. It goes for all files of the commit. */
   readonly dataChange: boolean;
-  /** The time that new rows carry, ms since the epoch: the commit's own is not before it, whatever the clock says. */
+  /** The commit's time is at least this, ms since the epoch: its rows carry it. Default: the clock's. */
   readonly notBeforeMs?: number;
   /** Further notes for the log. */
   readonly commitInfo?: Readonly<Record<string, unknown>>;
@@ -134,6 +137,7 @@ export function commitActions(request: CommitRequest, head: Snapshot, facts: Com
         engineInfo: ENGINE_INFO,
         writerId,
         txnId: token,
+        [ACTION_COUNT]: txns.size + removes.length + adds.length,
       },
     },
     ...[...txns].map(([appId, version]) => ({ txn: { appId, version, lastUpdated: timestampMs } })),

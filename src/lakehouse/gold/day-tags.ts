@@ -91,3 +91,19 @@ export function readingsOfDay(files: readonly Tagged[]): ReadingsByRoom | undefi
     return undefined;
   }
 }
+
+/** True if the tags of a file count readings of the room. */
+export function tagsNameRoom(file: Tagged, room: string): boolean {
+  return readingsOfDay([file])?.has(room) ?? false;
+}
+
+/** The tags without the room's readings. */
+export function tagsWithoutRoom(
+  tags: Readonly<Record<string, string | null>>,
+  room: string,
+): Readonly<Record<string, string | null>> {
+  const readings = readingsOfDay([{ tags }]);
+  if (readings === undefined) return tags;
+  const others = [...readings].filter(([name]) => name !== room);
+  return { ...tags, [READINGS]: JSON.stringify(Object.fromEntries(others)) };
+}

@@ -5,13 +5,16 @@
 
 import { present } from "../../support/assert.ts";
 import { isAtriumError } from "../../support/errors.ts";
+import { faultPoint } from "../../support/fault-point.ts";
 import { areDistinct } from "../bronze/distinct-keys.ts";
 import { batchInput } from "../bronze/transform.ts";
 import type { AddFile } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import { filesMatching, statsOf } from "../delta/stats.ts";
 import type { FilesInput } from "../engine.ts";
+import { refuseAhead } from "../followers.ts";
 import { ensureTable, tableInput, writeFiles, type Lake } from "../lake.ts";
+import { OPERATIONS } from "../operations.ts";
 import { rowsIn } from "../summary.ts";
 import { KEY_COUNT_SQL, silverSql, type DuplicateRisk } from "./transform.ts";
 
@@ -39,7 +42,7 @@ export interface RefinedBatch {
 
 /**
  * Refines the next new bronze versions; undefined if there are none.
- * @throws COMMIT_OVERTAKEN; COMMIT_CONFLICT, after a few tries, if rows are being removed from silver meanwhile
+ * @throws TABLE_CORRUPT if bronze has lost commits; COMMIT_OVERTAKEN; COMMIT_CONFLICT, after a few tries, if rows are being removed from silver meanwhile
  */
 export async function refineBatch(options: RefineOptions): Promise<RefinedBatch | undefined> {
   for (let attempt = 1; ; attempt += 1) {
@@ -62,9 +65,11 @@ async function refineOnce(options: RefineOptions): Promise<RefinedBatch | undefi
   if (bronze === undefined) return undefined;
   const silver = held ?? (await ensureTable(lake, "silver/readings"));
   const done = Number(silver.txns.get(REFINE_APP_ID) ?? -1n);
+  refuseAhead("silver/readings", held, bronze);
   if (done >= bronze.version) return undefined;
   const next = await nextVersions(lake, { after: done, bronze, rowsMax: options.batchRowsMax });
   const adds = next.files.length === 0 ? [] : await refineFiles(options, { next, bronze, silver });
+  faultPoint("refine/written");
   await lake.table("silver/readings").commit({
     base: silver,
     adds,
@@ -74,6 +79,7 @@ async function refineOnce(options: RefineOptions): Promise<RefinedBatch | undefi
     isolation: { kind: "derive" },
     dataChange: true,
   });
+  faultPoint("refine/committed");
   return { bronzeVersion: next.version, rowsRead: rowsIn(next.files), rowsAdded: rowsIn(adds) };
 }
 
@@ -103,8 +109,10 @@ async function nextVersions(lake: Lake, { after, bronze, rowsMax }: VersionRange
   while (version < bronze.version && (version === after || rowsIn(files) < rowsMax)) {
     version += 1;
     const [change] = await lake.table("bronze/readings").changes(version - 1, version);
-    const { adds: added } = present(change, `bronze version ${version}`);
-    const adds = added.filter((file) => bronze.files.has(file.path));
+    const { operation, adds: added } = present(change, `bronze version ${version}`);
+    // An erasure writes rows again that silver has taken, see erase.ts.
+    const isNew = operation !== OPERATIONS.erase;
+    const adds = isNew ? added.filter((file) => bronze.files.has(file.path)) : [];
     if (adds.length > 0) versionsWithFiles += 1;
     files.push(...adds);
   }

@@ -5,6 +5,7 @@
 
 import { sqlNameOf, type TableName } from "../../reading/tables.ts";
 import { isAtriumError } from "../../support/errors.ts";
+import { faultPoint } from "../../support/fault-point.ts";
 import { inParallel } from "../../support/parallel.ts";
 import type { AddFile, PartitionValues } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
@@ -190,6 +191,7 @@ async function commitMerged(
     const { files } = head;
     const done = merged.filter(({ group }) => group.every((file) => files.has(file.path)));
     if (done.length === 0) return { head, done };
+    faultPoint("compact/written");
     try {
       head = await lake.table(name).commit({
         base: head,
@@ -200,6 +202,7 @@ async function commitMerged(
         isolation: { kind: "append" },
         dataChange: false,
       });
+      faultPoint("compact/committed");
       return { head, done };
     } catch (error) {
       if (!isAtriumError(error, "COMMIT_CONFLICT")) throw error;

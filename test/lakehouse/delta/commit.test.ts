@@ -58,6 +58,12 @@ test("a commit that removes a file carries the file's tags, and a checkpoint tho
   assert.deepEqual([tombstone?.path, tombstone?.tags], [fileOf("413", "old").path, undefined]);
 });
 
+/** An append of what was made of another table's rows. */
+const derive = (base: Snapshot, room: string, name: string): CommitRequest => ({
+  ...append(base, [fileOf(room, name)]),
+  isolation: { kind: "derive" },
+});
+
 const RACES: readonly [
   string,
   string | undefined,
@@ -117,6 +123,24 @@ const RACES: readonly [
     "COMMIT_CONFLICT",
     (b) => replace(b, "413", "x"),
     (b) => compact(b, "413", "y"),
+  ],
+  [
+    "what was derived from elsewhere conflicts with a commit that removed rows, in whatever partition",
+    "COMMIT_CONFLICT",
+    (b) => replace(b, "414", "x"),
+    (b) => derive(b, "413", "y"),
+  ],
+  [
+    "what was derived from elsewhere does not conflict with an append",
+    undefined,
+    (b) => append(b, [fileOf("413", "x")]),
+    (b) => derive(b, "413", "y"),
+  ],
+  [
+    "what was derived from elsewhere does not conflict with compaction",
+    undefined,
+    (b) => compact(b, "413", "x"),
+    (b) => derive(b, "413", "y"),
   ],
   [
     "adding the same path as the winner conflicts",
