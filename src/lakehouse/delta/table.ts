@@ -277,8 +277,6 @@ async function commit(state: TableState, request: CommitRequest): Promise<Snapsh
       if (!isOwn) checkWinner(request, { table: state.path, head, winner });
       head = replay(state.path, head, [winner]);
       if (isOwn) {
-        // What can be read may not be synced yet. A store that says that the name is taken has made sure of it.
-        await state.store.putIfAbsent(logFilePath(state.path, head.version, ".json"), encodeActions(actions));
         await withdrawIfLost(state, head.version);
         return committed(state, head);
       }
