@@ -77,7 +77,7 @@ async function describeTable(
 
 /** The oldest version that the log can still tell of. */
 async function oldestVersion(lake: Lake, name: TableName): Promise<number> {
-  const { commits, checkpoints } = await listLog({ store: lake.store, path: name, codec: lake.codec }, 0);
+  const { commits, checkpoints } = await listLog({ store: lake.store, path: name }, 0);
   const oldest = checkpoints.at(-1)?.version ?? commits[0] ?? 0;
   return commits[0] === 0 ? 0 : oldest;
 }
