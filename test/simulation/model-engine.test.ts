@@ -23,7 +23,10 @@ import { plainFiles } from "./simulated-files.ts";
 
 const QUERY_TIMEOUT_MS = 60_000;
 const START = 1_377_298_800; // 2013-08-23T23:00:00Z
-/** What both engines are compared by; the model leaves out most figures of gold. */
+/**
+ * What both engines are compared by. The model leaves out most figures of gold and has counts in their place, which
+ * change more often: so it has more revisions.
+ */
 const COMPARED: Readonly<Partial<Record<TableName, readonly string[]>>> = {
   "bronze/readings": [
     "room",
@@ -49,7 +52,7 @@ const COMPARED: Readonly<Partial<Record<TableName, readonly string[]>>> = {
   ],
   "gold/sensor_hourly": ["room", "sensor_type", "event_date", "hour_utc", "nb_readings", "nb_valid"],
   "gold/sensor_daily": ["room", "sensor_type", "event_date", "nb_readings", "nb_valid"],
-  "gold/room_daily": ["room", "event_date", "revision"],
+  "gold/room_daily": ["room", "event_date"],
 };
 
 /** Around the limits of the sensor types. */
@@ -95,7 +98,8 @@ test("the model engine gives the rows that DuckDB gives, in bronze, silver and g
         assert.deepEqual(textsOf(rows, columns), textsOf(await realRows(real, name, columns), columns), name);
       }
     }),
-    { numRuns: 5 },
+    // Shrinking would take minutes.
+    { numRuns: 5, endOnFailure: true },
   );
 });
 
