@@ -130,9 +130,11 @@ async function followed(
 async function silverBehind(lake: Lake): Promise<string> {
   const { other: bronze, versions } = await followed(lake, "silver/readings");
   if (bronze === undefined) return "nothing in bronze yet";
-  return versions === 0
+  const changes = await lake.table("bronze/readings").changes(bronze.version - versions, bronze.version);
+  const waiting = changes.filter(({ adds }) => adds.length > 0).length;
+  return waiting === 0
     ? "silver has all of bronze"
-    : `${plural(versions, "bronze version")} not yet in silver`;
+    : `${plural(waiting, "bronze version")} not yet in silver`;
 }
 
 async function goldBehind(lake: Lake): Promise<string> {
