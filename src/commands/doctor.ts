@@ -4,7 +4,7 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Assembly } from "../assemble.ts";
 import { describeConfig } from "../config.ts";
-import { nextPositions } from "../lakehouse/bronze/positions.ts";
+import { identitiesOf, nextPositions } from "../lakehouse/bronze/positions.ts";
 import { LAKE_FORMAT_VERSION, type Lake } from "../lakehouse/lake.ts";
 import { rowsOf } from "../lakehouse/summary.ts";
 import { TABLE_NAMES } from "../reading/tables.ts";
@@ -122,7 +122,9 @@ async function describeLog({ config }: CommandContext, assembly: Assembly, lake:
   const next =
     bronze === undefined
       ? ranges.map((range) => range.start)
-      : nextPositions(bronze, await log.identity(), ranges).map((position) => position.offset);
+      : nextPositions(bronze, await identitiesOf(log, [...(await log.partitions()).keys()]), ranges).map(
+          (position) => position.offset,
+        );
   const waiting = ranges.reduce((sum, range, index) => sum + range.end - (next[index] ?? range.start), 0n);
   const size = `${megabytes(stats.usedBytes)} of ${config.log.sizeMbMax} MB used`;
   return `${config.log.path}, format ${stats.formatVersion}, ${size}, ${waiting.toLocaleString("en")} messages not yet in bronze`;

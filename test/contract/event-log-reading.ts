@@ -11,12 +11,15 @@ import { outgoing, perSuite, rejectsWith, startsOf, type LogFactory } from "./ev
 export function topicCases(factory: LogFactory): void {
   const { fixture } = perSuite(factory);
 
-  test("a log has one name, whatever is done with it", async () => {
+  test("a topic keeps its own name, whatever is done with the log", async () => {
     const { log, topicPrefix } = fixture();
-    const identity = await log.identity();
-    assert.match(identity, /^[\w-]{1,100}$/);
-    await log.createTopics([{ name: `${topicPrefix}named`, partitions: 1 }]);
-    assert.equal(await log.identity(), identity);
+    const topic = `${topicPrefix}named`;
+    await log.createTopics([{ name: topic, partitions: 1 }]);
+    const identity = await log.identity(topic);
+    assert.match(identity, /^[\w.-]{1,100}$/);
+    await log.createTopics([{ name: `${topic}-too`, partitions: 1 }]);
+    await log.append([{ topic, partition: 0, records: recordsOf([{ key: "k", value: "v" }]) }]);
+    assert.equal(await log.identity(topic), identity);
   });
 
   test("a topic keeps its number of partitions when it is created again", async () => {

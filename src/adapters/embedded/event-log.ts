@@ -97,6 +97,7 @@ class SqliteLog implements EmbeddedLog {
     this.#waiting = makeWaiting(clock, LOOK_PAUSES_MS);
   }
 
+  /** Topics of this log are never made again: all share its name. */
   async identity(): Promise<string> {
     return this.#logId;
   }

@@ -16,7 +16,15 @@ import type { RowsInput } from "../engine.ts";
 import { ensureTable, publish, writeFiles, type Lake } from "../lake.ts";
 import { decodeBatch, type RejectedMessage } from "./decode.ts";
 import { markDistinct } from "./distinct-keys.ts";
-import { advance, ingestAppId, nextPositions, positionsAfter, txnsOf } from "./positions.ts";
+import {
+  advance,
+  appIdIn,
+  type Identities,
+  identitiesOf,
+  nextPositions,
+  positionsAfter,
+  txnsOf,
+} from "./positions.ts";
 import { StagedReadings } from "./staged-readings.ts";
 import {
   batchInput,
@@ -68,8 +76,7 @@ const REJECTED_MAX = 50_000;
 
 /** Where ingestion stands between two batches. */
 interface State {
-  /** The log's. */
-  readonly identity: string;
+  readonly identities: Identities;
   readonly positions: readonly Position[];
   readonly readings: Snapshot;
   readonly rejected: Snapshot;
@@ -88,9 +95,9 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const { lake, log, topics, signal } = options;
   const readings = await ensureTable(lake, "bronze/readings");
   const rejected = await ensureTable(lake, "bronze/rejected");
-  const identity = await log.identity();
-  const positions = nextPositions(readings, identity, await log.ranges(topics));
-  let state: State = { identity, positions, readings, rejected };
+  const identities = await identitiesOf(log, topics);
+  const positions = nextPositions(readings, identities, await log.ranges(topics));
+  let state: State = { identities, positions, readings, rejected };
   await log.release(state.positions);
   const staged = new StagedReadings(
     Math.min(options.batchRowsMax, READ_RECORDS_MAX),
@@ -157,7 +164,7 @@ interface Step {
 async function commitBatch(options: IngestOptions, { state, batch, sum }: Step): Promise<State> {
   const { lake } = options;
   const { staged, after } = batch;
-  const txns = txnsOf(state.identity, after);
+  const txns = txnsOf(state.identities, after);
   const madeAt = batchInput(lake.clock.nowMs());
   const inputs = [...staged.inputs(), madeAt];
   const written =
@@ -208,8 +215,8 @@ async function writeReadings(
 }
 
 /** True if an earlier try at this batch got as far as to commit the message. */
-function isHeld({ identity, rejected }: State, message: RejectedMessage): boolean {
-  return message.offset <= (rejected.txns.get(ingestAppId(identity, message)) ?? -1n);
+function isHeld({ identities, rejected }: State, message: RejectedMessage): boolean {
+  return message.offset <= (rejected.txns.get(appIdIn(identities, message)) ?? -1n);
 }
 
 async function append(
