@@ -84,7 +84,7 @@ function framed(
     valueEnds[index] = end;
     values[end] = LF;
     end += 1;
-    const name = key === null ? null : key.latin1Slice();
+    const name = key === null ? null : key.toString("latin1");
     let at = places.get(name);
     if (at === undefined) {
       at = keys.push(key === null ? null : key.toString("utf8")) - 1;

@@ -74,17 +74,19 @@ export async function patiently<T>(patience: Patience, attempt: () => Promise<T>
       return result;
     } catch (error) {
       if (!isPassing(error)) throw failureOf(error, what);
-      if (signal?.aborted === true) return undefined;
+      if (isOver(signal)) return undefined;
       if (clock.monotonicMs() >= warnAtMs) {
         const seconds = Math.round((clock.monotonicMs() - startMs) / 1000);
         logger.warn(`Kafka does not answer: ${what} waits for it.`, { seconds, detail: messageOf(error) });
         warnAtMs = clock.monotonicMs() + WARN_EVERY_MS;
       }
       await clock.sleep(waitMs, signal);
-      if (signal?.aborted === true) return undefined;
+      if (isOver(signal)) return undefined;
     }
   }
 }
+
+const isOver = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;
 
 function tlsOptions({ caFile, certFile, keyFile }: KafkaConnection): NonNullable<BaseOptions["tls"]> {
   return {
@@ -94,7 +96,11 @@ function tlsOptions({ caFile, certFile, keyFile }: KafkaConnection): NonNullable
   };
 }
 
-function saslOptions({ saslMechanism, username, password }: KafkaConnection): NonNullable<BaseOptions["sasl"]> {
+function saslOptions({
+  saslMechanism,
+  username,
+  password,
+}: KafkaConnection): NonNullable<BaseOptions["sasl"]> {
   if (username === undefined || password === undefined) {
     throw new AtriumError(
       "CONFIG_INVALID",

@@ -19,13 +19,20 @@ const LASTING: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   UNSUPPORTED_VERSION: ["LOG_REFUSED", "Use brokers of Kafka 2.8 or later"],
 };
 const FENCED = ["INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"];
-const LASTING_CODES = ["PLT_KFK_AUTHENTICATION", "PLT_KFK_UNSUPPORTED", "PLT_KFK_UNSUPPORTED_API", "PLT_KFK_UNSUPPORTED_COMPRESSION"];
+const LASTING_CODES = [
+  "PLT_KFK_AUTHENTICATION",
+  "PLT_KFK_UNSUPPORTED",
+  "PLT_KFK_UNSUPPORTED_API",
+  "PLT_KFK_UNSUPPORTED_COMPRESSION",
+];
 
 /** True for what another try may mend: outages, elections, time-outs. */
 export function isPassing(error: unknown): boolean {
   if (isAtriumError(error)) return error.retryable;
   if (!(error instanceof Error) || !GenericError.isGenericError(error)) return false;
-  if (isFenced(error) || lastingOf(error) !== undefined || answers(error, "OFFSET_OUT_OF_RANGE")) return false;
+  if (isFenced(error) || lastingOf(error) !== undefined || answers(error, "OFFSET_OUT_OF_RANGE")) {
+    return false;
+  }
   return !LASTING_CODES.some((code) => findErrorBy(error, "code", code) !== null);
 }
 

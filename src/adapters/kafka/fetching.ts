@@ -4,13 +4,15 @@ import {
   kGetApi,
   type Connection,
   type Consumer,
-  type FetchResponse,
-  type FetchResponsePartition,
+  type fetchV17,
   type RecordsBatch,
 } from "@platformatic/kafka";
 import { present } from "../../support/assert.ts";
 import { inParallel } from "../../support/parallel.ts";
 import type { Cluster, TopicFacts } from "./cluster.ts";
+
+type FetchResponse = fetchV17.FetchResponse;
+type FetchResponsePartition = fetchV17.FetchResponsePartition;
 
 /** Where to fetch from. */
 export interface FetchPlace {
@@ -68,7 +70,10 @@ interface Request {
   readonly places: readonly FetchPlace[];
 }
 
-async function request({ consumer, connection, places }: Request, limits: FetchLimits): Promise<FetchResponse> {
+async function request(
+  { consumer, connection, places }: Request,
+  limits: FetchLimits,
+): Promise<FetchResponse> {
   const api = await fetchApi(consumer);
   const byTopic = Map.groupBy(places, ({ topic }) => topic);
   const topics = Array.from(byTopic, ([topic, some]) => ({
