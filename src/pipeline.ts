@@ -9,6 +9,7 @@ import { ingest, type IngestOptions, type IngestSummary } from "./lakehouse/bron
 import { makeGold, type GoldSummary } from "./lakehouse/gold/gold.ts";
 import type { Lake } from "./lakehouse/lake.ts";
 import { refineBatch } from "./lakehouse/silver/refine.ts";
+import { upkeep, type UpkeepOptions } from "./lakehouse/upkeep/upkeep.ts";
 import { withBoundedLead } from "./log/bounded-lead.ts";
 import type { EventLog } from "./log/event-log.ts";
 import { present } from "./support/assert.ts";
@@ -16,6 +17,9 @@ import type { Clock } from "./support/clock.ts";
 import { isAtriumError, type AtriumError } from "./support/errors.ts";
 import type { Logger } from "./support/logger.ts";
 import { makeWake, type Wake } from "./support/wake.ts";
+
+/** The wall clock jumps if it moves by so much, ms, beside the monotonic one within a round. */
+const CLOCK_JUMP_MS = 60_000;
 
 /** Bounds and rhythm of the stages behind the log. */
 export interface StageOptions {
@@ -79,6 +83,28 @@ export async function goldLoop(
       });
     }
     await options.clock.sleep(options.everyMs, signal);
+  }
+}
+
+/**
+ * Looks after the tables every `everyMs`, until the signal aborts. What fails is logged and comes again. After the clock has
+ * jumped nobody knows how old a file is: that round removes none.
+ */
+export async function upkeepLoop(
+  options: StageOptions &
+    Pick<UpkeepOptions, "retentionDays" | "targetBytes" | "graceMs"> & { readonly everyMs: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock } = options;
+  const offsetMs = (): number => clock.nowMs() - clock.monotonicMs();
+  let lastOffsetMs = offsetMs();
+  for (;;) {
+    await clock.sleep(options.everyMs, signal);
+    if (signal.aborted) return;
+    const isVacuumed = Math.abs(offsetMs() - lastOffsetMs) < CLOCK_JUMP_MS;
+    lastOffsetMs = offsetMs();
+    if (!isVacuumed) options.logger.warn("the clock has jumped: no files are removed this time");
+    await upkeep({ ...options, isVacuumed, signal });
   }
 }
 

@@ -28,6 +28,10 @@ export const COMMANDS: Registry = {
     summary: "Make the KPIs of the days that changed, or of the days named.",
     load: async () => (await import("./gold.ts")).goldCommand,
   },
+  upkeep: {
+    summary: "Look after the tables: expire, merge, clean up.",
+    load: async () => (await import("./upkeep.ts")).upkeepCommand,
+  },
   serve: {
     summary: "Answer over HTTP.",
     load: async () => (await import("./serve.ts")).serveCommand,

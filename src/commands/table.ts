@@ -10,6 +10,7 @@ import { AtriumError } from "../support/errors.ts";
 import { answerAsJson, answerAsText } from "./answer-text.ts";
 import { defineCommand, flag, optionalFlag, switchFlag, type CommandContext } from "./command.ts";
 import { LAKE_SETTINGS, parts } from "./stages.ts";
+import { compactTables, vacuumTables } from "./table-upkeep.ts";
 
 const HISTORY_MAX = 100_000;
 
@@ -18,21 +19,24 @@ export const tableCommand = defineCommand({
   about:
     "list: all tables with version, rows, files and bytes. history NAME: its commits, the newest first.\n" +
     "diff NAME --with LAKE: exit code 0 if the table has the same rows in both lakes; the times at which rows were\n" +
-    "made (created_at, ingest_ts, log_ts, ingest_date) may differ.",
+    "made (created_at, ingest_ts, log_ts, ingest_date) may differ.\n" +
+    "compact [NAME]: merges small files. vacuum [NAME]: removes files that nobody needs any more.",
   positionals: [
-    { name: "ACTION", doc: "list, history or diff", isRequired: true },
+    { name: "ACTION", doc: "list, history, diff, compact or vacuum", isRequired: true },
     { name: "NAME", doc: `the table: ${TABLE_NAMES.join(", ")}`, isRequired: false },
   ],
   flags: {
     with: optionalFlag(kinds.folder, "The other lake of diff."),
     limit: flag(kinds.integer(1, HISTORY_MAX), "20", "Shows at most so many commits."),
     json: switchFlag("Prints JSON."),
+    dryRun: switchFlag("vacuum counts what it would remove, and removes nothing."),
   },
-  settings: LAKE_SETTINGS,
+  settings: [...LAKE_SETTINGS, "COMPACT_TARGET_MB", "VACUUM_GRACE_HOURS"],
   examples: [
     "table list --lake ./lake",
     "table history silver/readings --lake ./lake",
     "table diff silver/readings --lake ./a --with ./b",
+    "table vacuum --lake ./lake --grace-hours 1 --dry-run",
   ],
   run: async (context) => {
     const [action = "", name] = context.positionals;
@@ -42,7 +46,13 @@ export const tableCommand = defineCommand({
     if (action === "list") return show(context, await listTables(lake));
     if (action === "history") return show(context, await historyOf(lake, nameOf(name), context.flags.limit));
     if (action === "diff") return await diff(context, lake, { name: nameOf(name), other });
-    throw new AtriumError("USAGE_INVALID", `There is no action ${action}: it is list, history or diff.`);
+    const some = name === undefined ? undefined : nameOf(name);
+    if (action === "compact") return show(context, await compactTables(context, lake, some));
+    if (action === "vacuum") return show(context, await vacuumTables(context, lake, some));
+    throw new AtriumError(
+      "USAGE_INVALID",
+      `There is no action ${action}: it is list, history, diff, compact or vacuum.`,
+    );
   },
 });
 

@@ -78,19 +78,29 @@ function readSome({ store, path }: LogPlace, from: number, count: number): Promi
 }
 
 /** What a listing of a log shows: versions that rise, and complete checkpoints, the newest first. */
-interface Listing {
+export interface Listing {
   readonly commits: readonly number[];
+  /** When the file of each commit was written, ms since the epoch by the store's clock. */
+  readonly writtenMs: ReadonlyMap<number, number>;
   readonly checkpoints: readonly Checkpoint[];
 }
 
-async function listLog({ store, path }: LogPlace, from: number): Promise<Listing> {
+/** Lists a log from a version on. @throws TABLE_UNSUPPORTED for checkpoints of a kind that is not known */
+export async function listLog(
+  { store, path }: Pick<LogPlace, "store" | "path">,
+  from: number,
+): Promise<Listing> {
   const startAfter = logFilePath(path, from, "");
   const objects = await store.list(`${path}/_delta_log/0`, startAfter);
   const commits: number[] = [];
+  const writtenMs = new Map<number, number>();
   const parts = new Map<string, ObjectInfo[]>();
   for (const object of objects) {
     const name = object.path.slice(object.path.lastIndexOf("/") + 1);
-    if (/^\d{20}\.json$/.test(name)) commits.push(Number.parseInt(name, 10));
+    if (/^\d{20}\.json$/.test(name)) {
+      commits.push(Number.parseInt(name, 10));
+      writtenMs.set(Number.parseInt(name, 10), object.modifiedMs);
+    }
     const checkpoint = /^(\d{20}\.checkpoint)(?:\.\d{10}(\.\d{10}))?\.parquet$/.exec(name);
     if (checkpoint !== null) {
       const key = `${checkpoint[1]}${checkpoint[2] ?? ""}`;
@@ -99,7 +109,7 @@ async function listLog({ store, path }: LogPlace, from: number): Promise<Listing
       throw unsupportedCheckpoint(object.path);
     }
   }
-  return { commits, checkpoints: completeCheckpoints(parts) };
+  return { commits, writtenMs, checkpoints: completeCheckpoints(parts) };
 }
 
 /** Checkpoints by `version.checkpoint` or `version.checkpoint.numberOfParts`: those whose parts are all there. */

@@ -5,6 +5,7 @@
 // writer replaced it meanwhile.
 
 import { sqlNameOf, type TableName } from "../../reading/tables.ts";
+import { faultPoint } from "../../support/fault-point.ts";
 import { batchInput } from "../bronze/transform.ts";
 import type { AddFile, PartitionValues } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
@@ -165,6 +166,7 @@ async function replaceDays(lake: Lake, { work, current, days, held, files }: Rep
       : new Map([[GOLD_APP_ID, reflects]]);
   if (days.length === 0 && txns.size === 0) return;
   const adds = await publish(lake, table, { schema: current.schema, files: files.filter(isReplaced) });
+  faultPoint("gold/written");
   await lake.table(table).commit({
     base: current,
     adds,
@@ -175,4 +177,5 @@ async function replaceDays(lake: Lake, { work, current, days, held, files }: Rep
     isolation: { kind: "replace", partitions: days.map((day) => ({ event_date: day })) },
     dataChange: true,
   });
+  faultPoint("gold/committed");
 }

@@ -5,6 +5,7 @@
 
 import { present } from "../../support/assert.ts";
 import { isAtriumError } from "../../support/errors.ts";
+import { faultPoint } from "../../support/fault-point.ts";
 import { areDistinct } from "../bronze/distinct-keys.ts";
 import { batchInput } from "../bronze/transform.ts";
 import type { AddFile } from "../delta/actions.ts";
@@ -65,6 +66,7 @@ async function refineOnce(options: RefineOptions): Promise<RefinedBatch | undefi
   if (done >= bronze.version) return undefined;
   const next = await nextVersions(lake, { after: done, bronze, rowsMax: options.batchRowsMax });
   const adds = next.files.length === 0 ? [] : await refineFiles(options, { next, bronze, silver });
+  faultPoint("refine/written");
   await lake.table("silver/readings").commit({
     base: silver,
     adds,
@@ -74,6 +76,7 @@ async function refineOnce(options: RefineOptions): Promise<RefinedBatch | undefi
     isolation: { kind: "derive" },
     dataChange: true,
   });
+  faultPoint("refine/committed");
   return { bronzeVersion: next.version, rowsRead: rowsIn(next.files), rowsAdded: rowsIn(adds) };
 }
 

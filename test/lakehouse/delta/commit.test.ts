@@ -36,6 +36,12 @@ async function race(
   return codeOf(one.commit(late(base)));
 }
 
+/** An append of what was made of another table's rows. */
+const derive = (base: Snapshot, room: string, name: string): CommitRequest => ({
+  ...append(base, [fileOf(room, name)]),
+  isolation: { kind: "derive" },
+});
+
 const RACES: readonly [
   string,
   string | undefined,
@@ -95,6 +101,24 @@ const RACES: readonly [
     "COMMIT_CONFLICT",
     (b) => replace(b, "413", "x"),
     (b) => compact(b, "413", "y"),
+  ],
+  [
+    "what was derived from elsewhere conflicts with a commit that removed rows, in whatever partition",
+    "COMMIT_CONFLICT",
+    (b) => replace(b, "414", "x"),
+    (b) => derive(b, "413", "y"),
+  ],
+  [
+    "what was derived from elsewhere does not conflict with an append",
+    undefined,
+    (b) => append(b, [fileOf("413", "x")]),
+    (b) => derive(b, "413", "y"),
+  ],
+  [
+    "what was derived from elsewhere does not conflict with compaction",
+    undefined,
+    (b) => compact(b, "413", "x"),
+    (b) => derive(b, "413", "y"),
   ],
   [
     "adding the same path as the winner conflicts",
