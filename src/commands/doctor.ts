@@ -7,6 +7,8 @@ import { describeConfig } from "../config.ts";
 import { identitiesOf, nextPositions } from "../lakehouse/bronze/positions.ts";
 import { LAKE_FORMAT_VERSION, type Lake } from "../lakehouse/lake.ts";
 import { rowsOf } from "../lakehouse/summary.ts";
+import type { EventLog } from "../log/event-log.ts";
+import { checkPosition } from "../log/positions.ts";
 import { TABLE_NAMES } from "../reading/tables.ts";
 import { isAtriumError, messageOf } from "../support/errors.ts";
 import { VERSION } from "../support/version.ts";
@@ -96,7 +98,7 @@ async function examineLake(context: CommandContext, assembly: Assembly): Promise
     ...(await Promise.all(
       TABLE_NAMES.map(async (name) => examine(name, async () => describeTable(lake, name))),
     )),
-    await examine("log", async () => describeLog(context, assembly, lake)),
+    ...(await examineLog(context, assembly, lake)),
   ];
 }
 
@@ -114,20 +116,54 @@ async function describeTable(lake: Lake, name: (typeof TABLE_NAMES)[number]): Pr
   return `version ${snapshot.version}, ${rowsOf(snapshot).toLocaleString("en")} rows in ${snapshot.files.size} files`;
 }
 
-async function describeLog({ config }: CommandContext, assembly: Assembly, lake: Lake): Promise<string> {
-  const log = await assembly.log({ readOnly: true });
-  const stats = await log.stats();
+async function examineLog(
+  context: CommandContext,
+  assembly: Assembly,
+  lake: Lake,
+): Promise<readonly Finding[]> {
+  try {
+    const log = await assembly.log({ readOnly: true });
+    const there = await log.partitions();
+    const topics = Object.values(context.config.log.topics).filter((topic) => there.has(topic));
+    const { text, warnings } = await log.describe(topics);
+    const { waiting, lost } = await waitingIn(log, topics, lake);
+    const found = `${text}, ${waiting.toLocaleString("en")} messages not yet in bronze`;
+    return [
+      { state: "ok", what: "log", found },
+      ...warnings.map((warning) => ({ state: "warn" as const, what: "log", found: warning })),
+      ...lost.map((message) => ({ state: "fail" as const, what: "log", found: message })),
+    ];
+  } catch (error) {
+    const state = isAtriumError(error, "NOT_FOUND") ? "warn" : "fail";
+    return [{ state, what: "log", found: messageOf(error) }];
+  }
+}
+
+/** How many messages bronze has not taken, and which positions it wants that the log no longer holds. */
+async function waitingIn(
+  log: EventLog,
+  topics: readonly string[],
+  lake: Lake,
+): Promise<{ readonly waiting: bigint; readonly lost: readonly string[] }> {
   const bronze = await lake.table("bronze/readings").snapshot();
-  const ranges = await log.ranges([...(await log.partitions()).keys()]);
+  const ranges = await log.ranges(topics);
   const next =
     bronze === undefined
-      ? ranges.map((range) => range.start)
-      : nextPositions(bronze, await identitiesOf(log, [...(await log.partitions()).keys()]), ranges).map(
-          (position) => position.offset,
-        );
-  const waiting = ranges.reduce((sum, range, index) => sum + range.end - (next[index] ?? range.start), 0n);
-  const size = `${megabytes(stats.usedBytes)} of ${config.log.sizeMbMax} MB used`;
-  return `${config.log.path}, format ${stats.formatVersion}, ${size}, ${waiting.toLocaleString("en")} messages not yet in bronze`;
+      ? ranges.map(({ topic, partition, start }) => ({ topic, partition, offset: start }))
+      : nextPositions(bronze, await identitiesOf(log, topics), ranges);
+  const lost: string[] = [];
+  let waiting = 0n;
+  for (const [index, range] of ranges.entries()) {
+    const position = next[index];
+    if (position === undefined) continue;
+    waiting += range.end - position.offset;
+    try {
+      checkPosition(position, range);
+    } catch (error) {
+      lost.push(messageOf(error));
+    }
+  }
+  return { waiting, lost };
 }
 
 function megabytes(bytes: number): string {

@@ -38,6 +38,20 @@ export const LOG_SETTINGS: readonly SettingName[] = [
   "TOPIC_PIR",
   "TOPIC_TEMPERATURE",
   "TOPIC_PARTITIONS",
+  "KAFKA_BOOTSTRAP",
+  "ACKS",
+  "BATCH_SIZE",
+  "KAFKA_SECURITY",
+  "KAFKA_SASL_MECHANISM",
+  "KAFKA_USERNAME",
+  "KAFKA_PASSWORD",
+  "KAFKA_CA_FILE",
+  "KAFKA_CERT_FILE",
+  "KAFKA_KEY_FILE",
+  "KAFKA_COMPRESSION",
+  "KAFKA_REPLICATION",
+  "KAFKA_GROUP",
+  "INGEST_SHARD",
 ];
 
 /** Settings of the batches from the log to silver. */
@@ -94,6 +108,7 @@ export function ingestOptions(
     lake,
     log,
     topics: topicNames(config.log.topics),
+    shard: config.ingestShard,
     batchRowsMax: config.lake.batchRowsMax,
     batchAgeMsMax: config.lake.batchSecondsMax * 1000,
     logger,

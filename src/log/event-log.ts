@@ -32,7 +32,7 @@ export interface RecordBatch extends OutgoingBatch {
   /** Log time of the records, ms since the epoch. */
   readonly logTimeMs: number;
   /** What to add to `logTimeMs` for each record. Left out where all have the same log time. */
-  readonly logTimeDeltasMs?: Int32Array;
+  readonly logTimeDeltasMs?: Float64Array;
   /**
    * Where reading goes on, if that is not just behind the last record: offsets up to it hold nothing for readers (marks
    * and aborted records of transactions). Only such a batch may hold no record.

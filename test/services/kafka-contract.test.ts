@@ -1,29 +1,25 @@
 // Runs the EventLog contract on a real Apache Kafka.
 
-import { openKafkaLog } from "../../src/adapters/kafka/event-log.ts";
-import { systemClock } from "../../src/support/clock.ts";
-import { silentLogger } from "../../src/support/logger.ts";
+import { describe } from "node:test";
 import { uniqueId } from "../../src/support/chance.ts";
 import { eventLogContract } from "../contract/event-log.ts";
+import { logOn, ownBroker, withoutKafka } from "../support/kafka.ts";
 
-eventLogContract({
-  name: "Kafka",
-  hasRetention: false,
-  open: async () => {
-    const log = openKafkaLog({
-      connection: { bootstrap: ["127.0.0.1:29092"], security: "plaintext", saslMechanism: "plain", username: undefined, password: undefined, caFile: undefined, certFile: undefined, keyFile: undefined },
-      clock: systemClock,
-      logger: silentLogger,
-      compression: "lz4",
-      replication: 1,
-      group: undefined,
-    });
-    return {
-      log,
-      topicPrefix: `${uniqueId()}-`,
-      waitMs: 2000,
-      elapse: () => undefined,
-      dispose: async () => log[Symbol.asyncDispose](),
-    };
-  },
+describe("on a broker", { skip: withoutKafka }, () => {
+  const broker = ownBroker();
+  eventLogContract({
+    name: "Kafka",
+    hasRetention: false,
+    marks: 1,
+    open: async () => {
+      const log = logOn(broker().bootstrap, { group: "contract" });
+      return {
+        log,
+        topicPrefix: `${uniqueId()}-`,
+        waitMs: 5000,
+        elapse: () => undefined,
+        dispose: async () => log[Symbol.asyncDispose](),
+      };
+    },
+  });
 });

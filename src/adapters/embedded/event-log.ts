@@ -2,8 +2,8 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { encodeRecords } from "../../log/batch-codec.ts";
+import type { DescribedLog, LogDescription } from "../../log/described-log.ts";
 import type {
-  EventLog,
   OutgoingBatch,
   PartitionRange,
   Position,
@@ -56,7 +56,7 @@ export interface EmbeddedLogStats {
 }
 
 /** An EventLog in one SQLite file. */
-export interface EmbeddedLog extends EventLog {
+export interface EmbeddedLog extends DescribedLog {
   /** Its id and sizes. */
   stats(): Promise<EmbeddedLogStats>;
 }
@@ -187,6 +187,13 @@ class SqliteLog implements EmbeddedLog {
       freeBytes: pragma(this.#db, "freelist_count") * pragma(this.#db, "page_size"),
       maxBytes: this.#options.retention.maxBytes,
     }));
+  }
+
+  async describe(): Promise<LogDescription> {
+    const { formatVersion, usedBytes: used, maxBytes } = await this.stats();
+    const megabytes = (bytes: number): string => Math.round(bytes / 1_048_576).toLocaleString("en");
+    const size = `${megabytes(used)} of ${megabytes(maxBytes)} MB used`;
+    return { text: `${this.#options.file}, format ${formatVersion}, ${size}`, warnings: [] };
   }
 
   /** Ends waiting reads and closes the file; the last process to close it also empties its write-ahead log. */

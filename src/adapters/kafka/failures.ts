@@ -41,6 +41,14 @@ export function isFenced(error: unknown): boolean {
   return FENCED.some((id) => answers(error, id));
 }
 
+/** True for what a broker itself answered, or for what was found before anything was sent: it can be reached. */
+export function isAnswer(error: unknown): boolean {
+  return (
+    isAtriumError(error) ||
+    (error instanceof Error && findErrorBy(error, "code", "PLT_KFK_RESPONSE") !== null)
+  );
+}
+
 /** True if a broker answered so. */
 export function answers(error: unknown, apiId: string): boolean {
   return error instanceof Error && findErrorBy(error, "apiId", apiId) !== null;

@@ -1,18 +1,9 @@
-// One fetch from the leaders of some partitions, without a consumer group: the client's low-level call, whole batches.
+// One fetch from the leaders of some partitions, without a consumer group and at explicit positions. The client carries the
+// request; its answer is taken apart here, because the client makes an object of every record.
 
-import {
-  kGetApi,
-  type Connection,
-  type Consumer,
-  type fetchV17,
-  type RecordsBatch,
-} from "@platformatic/kafka";
-import { present } from "../../support/assert.ts";
+import { createAPI, fetchV13, ResponseError, type Connection, type Reader } from "@platformatic/kafka";
 import { inParallel } from "../../support/parallel.ts";
 import type { Cluster, TopicFacts } from "./cluster.ts";
-
-type FetchResponse = fetchV17.FetchResponse;
-type FetchResponsePartition = fetchV17.FetchResponsePartition;
 
 /** Where to fetch from. */
 export interface FetchPlace {
@@ -22,6 +13,12 @@ export interface FetchPlace {
   readonly offset: bigint;
 }
 
+/** A transaction that was aborted: the records of this producer from that offset to its mark are nothing. */
+export interface AbortedTransaction {
+  readonly producerId: bigint;
+  readonly firstOffset: bigint;
+}
+
 /** What a partition answered. */
 export interface Fetched {
   readonly place: FetchPlace;
@@ -29,23 +26,41 @@ export interface Fetched {
   readonly errorCode: number;
   /** Up to here every record is there and its transaction has ended. */
   readonly stableOffset: bigint;
-  readonly batches: readonly RecordsBatch[];
-  /** Transactions that were aborted, as far as they touch these batches. */
-  readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: bigint }[];
+  /** Record batches as stored; the last may be cut short. */
+  readonly bytes: Buffer;
+  /** As far as they touch these batches. */
+  readonly aborted: readonly AbortedTransaction[];
 }
 
 /** Bounds of one fetch. */
 export interface FetchLimits {
   /** How long a broker may wait for the first record, ms. */
   readonly waitMs: number;
-  /** Bytes as stored, over all partitions of a broker; one batch may go beyond. */
+  /** Bytes as stored, of a partition and over all partitions of a broker; one batch may go beyond. */
+  readonly partitionBytesMax: number;
   readonly bytesMax: number;
+}
+
+interface PartitionAnswer {
+  readonly partition: number;
+  readonly errorCode: number;
+  readonly stableOffset: bigint;
+  readonly aborted: readonly AbortedTransaction[];
+  readonly bytes: Buffer;
+}
+
+interface FetchAnswer {
+  readonly topics: readonly { readonly topicId: string; readonly partitions: readonly PartitionAnswer[] }[];
 }
 
 const READ_COMMITTED = 1;
 /** Without a session: every request names all it wants. */
 const NO_SESSION = { id: 0, epoch: -1 };
 const BROKERS_AT_ONCE = 16;
+const FETCH_KEY = 1;
+/** Topics by id; Kafka 3.1 has it, and so have all later ones. */
+const FETCH_VERSION = 13;
+const NO_BYTES = Buffer.alloc(0);
 
 /** Fetches from all places, each broker asked once. @throws what the client throws when a broker cannot be reached */
 export async function fetchOnce(
@@ -53,95 +68,85 @@ export async function fetchOnce(
   places: readonly FetchPlace[],
   limits: FetchLimits,
 ): Promise<readonly Fetched[]> {
-  const byLeader = Map.groupBy(places, ({ topic, partition }) =>
-    present(topic.leaders[partition], `leader of ${topic.name}/${partition}`),
+  const byLeader = Map.groupBy(places, ({ topic, partition }) => topic.leaders[partition] ?? -1);
+  const answers = await inParallel([...byLeader], BROKERS_AT_ONCE, async ([leader, some]) =>
+    resultsOf(some, await request(await cluster.connectionTo("reading", leader), some, limits)),
   );
-  const answers = await inParallel([...byLeader], BROKERS_AT_ONCE, async ([leader, some]) => {
-    const connections = await cluster.consumer.connectToBrokers([leader]);
-    const connection = present(connections.get(leader), `connection to broker ${leader}`);
-    return resultsOf(some, await request({ consumer: cluster.consumer, connection, places: some }, limits));
-  });
   return answers.flat();
 }
 
-interface Request {
-  readonly consumer: Consumer;
-  readonly connection: Connection;
-  readonly places: readonly FetchPlace[];
-}
+const fetchApi = createAPI<Parameters<typeof fetchV13.createRequest>, FetchAnswer>(
+  FETCH_KEY,
+  FETCH_VERSION,
+  fetchV13.createRequest,
+  parseAnswer,
+);
 
 async function request(
-  { consumer, connection, places }: Request,
-  limits: FetchLimits,
-): Promise<FetchResponse> {
-  const api = await fetchApi(consumer);
-  const byTopic = Map.groupBy(places, ({ topic }) => topic);
-  const topics = Array.from(byTopic, ([topic, some]) => ({
-    // Before version 13 topics go by name.
-    topicId: api.version >= 13 ? topic.id : topic.name,
-    partitions: some.map(({ partition, offset }) => ({
-      partition,
-      currentLeaderEpoch: -1,
-      fetchOffset: offset,
-      lastFetchedEpoch: -1,
-      partitionMaxBytes: limits.bytesMax,
-    })),
-  }));
-  return new Promise((resolve, reject) => {
-    api(
-      connection,
-      limits.waitMs,
-      1,
-      limits.bytesMax,
-      READ_COMMITTED,
-      NO_SESSION.id,
-      NO_SESSION.epoch,
-      topics,
-      [],
-      "",
-      (error: unknown, response: FetchResponse | undefined) => {
-        // One partition's error makes an error of the whole, with all answers in it.
-        const answered = response ?? responseIn(error);
-        if (answered !== undefined) resolve(answered);
-        else reject(error instanceof Error ? error : new Error(String(error)));
-      },
-    );
-  });
+  connection: Connection,
+  places: readonly FetchPlace[],
+  { waitMs, bytesMax, partitionBytesMax }: FetchLimits,
+): Promise<FetchAnswer> {
+  const topics = Array.from(
+    Map.groupBy(places, ({ topic }) => topic.id),
+    ([topicId, some]) => ({
+      topicId,
+      partitions: some.map(({ partition, offset }) => ({
+        partition,
+        currentLeaderEpoch: -1,
+        fetchOffset: offset,
+        lastFetchedEpoch: -1,
+        partitionMaxBytes: partitionBytesMax,
+      })),
+    }),
+  );
+  const { id, epoch } = NO_SESSION;
+  return fetchApi.async(connection, waitMs, 1, bytesMax, READ_COMMITTED, id, epoch, topics, [], "");
 }
 
-type FetchApi = ((...args: unknown[]) => void) & { readonly version: number };
-
-async function fetchApi(consumer: Consumer): Promise<FetchApi> {
-  return new Promise((resolve, reject) => {
-    consumer[kGetApi]<unknown[], FetchResponse>("Fetch", (error, api) => {
-      if (error) reject(error);
-      // The client gives the version that the brokers speak; all versions take these arguments.
-      else resolve(api as unknown as FetchApi);
-    });
-  });
-}
-
-function responseIn(error: unknown): FetchResponse | undefined {
-  if (!(error instanceof Error) || !("response" in error)) return undefined;
-  const { response } = error;
-  const isResponse = typeof response === "object" && response !== null && "responses" in response;
-  return isResponse ? (response as FetchResponse) : undefined;
-}
-
-function resultsOf(places: readonly FetchPlace[], response: FetchResponse): readonly Fetched[] {
-  const found = new Map<string, FetchResponsePartition>();
-  for (const { topicId, partitions } of response.responses) {
-    for (const partition of partitions) found.set(`${topicId}/${partition.partitionIndex}`, partition);
+/** Source: Kafka's FetchResponse, version 13. @throws ResponseError if the request as a whole was refused */
+function parseAnswer(_id: number, apiKey: number, apiVersion: number, reader: Reader): FetchAnswer {
+  const throttleTimeMs = reader.readInt32();
+  const errorCode = reader.readInt16();
+  reader.readInt32();
+  if (errorCode !== 0) {
+    throw new ResponseError(apiKey, apiVersion, { "": [errorCode, null] }, { throttleTimeMs });
   }
-  return places.map((place) => {
-    const { topic, partition } = place;
-    const answer = found.get(`${topic.id}/${partition}`) ?? found.get(`${topic.name}/${partition}`);
-    return {
-      place,
-      errorCode: answer?.errorCode ?? response.errorCode,
-      stableOffset: answer?.lastStableOffset ?? -1n,
-      batches: answer?.records ?? [],
-      aborted: answer?.abortedTransactions ?? [],
-    };
+  const topics = reader.readArray((topic) => ({
+    topicId: topic.readUUID(),
+    partitions: topic.readArray(parsePartition) ?? [],
+  }));
+  return { topics: topics ?? [] };
+}
+
+function parsePartition(reader: Reader): PartitionAnswer {
+  const partition = reader.readInt32();
+  const errorCode = reader.readInt16();
+  // The high watermark: records of open transactions lie below it, and are not for readers yet.
+  reader.readInt64();
+  const stableOffset = reader.readInt64();
+  reader.readInt64();
+  const aborted = reader.readNullableArray((some) => ({
+    producerId: some.readInt64(),
+    firstOffset: some.readInt64(),
+  }));
+  reader.readInt32();
+  // The length of compact bytes is one more than they are, 0 means none.
+  const size = reader.readUnsignedVarInt() - 1;
+  if (size <= 0) return { partition, errorCode, stableOffset, aborted: aborted ?? [], bytes: NO_BYTES };
+  const bytes = reader.buffer.slice(reader.position, reader.position + size);
+  reader.skip(size);
+  return { partition, errorCode, stableOffset, aborted: aborted ?? [], bytes };
+}
+
+function resultsOf(places: readonly FetchPlace[], { topics }: FetchAnswer): readonly Fetched[] {
+  const found = new Map(
+    topics.flatMap(({ topicId, partitions }) =>
+      partitions.map((answer) => [`${topicId}/${answer.partition}`, answer] as const),
+    ),
+  );
+  return places.flatMap((place) => {
+    const answer = found.get(`${place.topic.id}/${place.partition}`);
+    return answer === undefined ? [] : [{ ...answer, place }];
   });
 }

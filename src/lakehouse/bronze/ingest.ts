@@ -7,8 +7,9 @@
 // positions of their own: a repeated batch leaves out those that bronze/rejected already holds. Files without a commit
 // are never seen. A second writer of the same positions loses its commit (COMMIT_OVERTAKEN) and stops.
 
-import type { EventLog, Position, RecordBatch } from "../../log/event-log.ts";
+import type { EventLog, PartitionRange, Position, RecordBatch } from "../../log/event-log.ts";
 import { placeOf } from "../../log/positions.ts";
+import { isAtriumError } from "../../support/errors.ts";
 import { faultPoint } from "../../support/fault-point.ts";
 import type { Logger } from "../../support/logger.ts";
 import type { AddFile } from "../delta/actions.ts";
@@ -24,6 +25,7 @@ import {
   identitiesOf,
   nextPositions,
   positionsAfter,
+  replacedTopics,
   txnsOf,
 } from "./positions.ts";
 import { StagedReadings } from "./staged-readings.ts";
@@ -40,6 +42,8 @@ export interface IngestOptions {
   readonly lake: Lake;
   readonly log: EventLog;
   readonly topics: readonly string[];
+  /** The share of the partitions to take: those whose number modulo `count` is `index`. Default: all. */
+  readonly shard?: { readonly index: number; readonly count: number };
   /** A batch is committed when it has this many messages … */
   readonly batchRowsMax: number;
   /** … or is this old, ms. */
@@ -68,6 +72,8 @@ export interface IngestSummary {
   readonly batches: number;
 }
 
+/** How often ingestion looks for partitions that were added, ms. */
+const LOOK_FOR_PARTITIONS_MS = 10_000;
 /** How long one read waits for messages before it looks at signal and age again, ms. */
 const READ_WAIT_MS = 200;
 /** Records of one read: each is decoded in one go, and others want their turn between two. */
@@ -97,8 +103,10 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const readings = await ensureTable(lake, "bronze/readings");
   const rejected = await ensureTable(lake, "bronze/rejected");
   const identities = await identitiesOf(log, topics);
-  const positions = nextPositions(readings, identities, await log.ranges(topics));
+  const positions = nextPositions(readings, identities, await rangesOf(options));
+  warnOfReplaced(options, readings, identities);
   let state: State = { identities, positions, readings, rejected };
+  let lookAtMs = lake.clock.monotonicMs() + LOOK_FOR_PARTITIONS_MS;
   await log.release(state.positions);
   const staged = new StagedReadings(
     Math.min(options.batchRowsMax, READ_RECORDS_MAX),
@@ -106,6 +114,10 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   );
   const sum = { readings: 0, rejected: 0, batches: 0 };
   while (!signal.aborted) {
+    if (lake.clock.monotonicMs() >= lookAtMs) {
+      state = await withNewPartitions(options, state);
+      lookAtMs = lake.clock.monotonicMs() + LOOK_FOR_PARTITIONS_MS;
+    }
     const wasComplete = options.isComplete();
     const batch = await collect(options, { from: state.positions, staged });
     if (signal.aborted) break;
@@ -115,6 +127,41 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
     } else if (wasComplete) break;
   }
   return sum;
+}
+
+/** The ranges of the partitions in this process's share. */
+async function rangesOf({ log, topics, shard }: IngestOptions): Promise<readonly PartitionRange[]> {
+  const { index, count } = shard ?? { index: 0, count: 1 };
+  return (await log.ranges(topics)).filter(({ partition }) => partition % count === index);
+}
+
+/** A log may be given more partitions while it is read; a log that is away is asked again next time. */
+async function withNewPartitions(options: IngestOptions, state: State): Promise<State> {
+  const known = new Set(state.positions.map(placeOf));
+  try {
+    const added = (await rangesOf(options)).filter((range) => !known.has(placeOf(range)));
+    if (added.length === 0) return state;
+    options.logger.info("New partitions are read from their beginning.", { partitions: added.map(placeOf) });
+    return {
+      ...state,
+      positions: [...state.positions, ...nextPositions(state.readings, state.identities, added)],
+    };
+  } catch (error) {
+    // Reading itself says what is wrong with a topic.
+    if (isAtriumError(error, "STORE_FAILED") || isAtriumError(error, "NOT_FOUND")) return state;
+    throw error;
+  }
+}
+
+/** Bronze has messages of such a topic, but of an earlier one of its name, or of another log. */
+function warnOfReplaced({ topics, logger }: IngestOptions, readings: Snapshot, identities: Identities): void {
+  for (const topic of replacedTopics(readings, identities, topics)) {
+    logger.warn(
+      `The topic ${topic} is not the one that bronze was fed from: it was made again, or the log is another. It is taken ` +
+        "in from its beginning. What the earlier one held and bronze had not taken is lost; replay its source if it matters.",
+      { topic },
+    );
+  }
 }
 
 /** Reads and decodes until the batch is full or old enough, or the log has no more; the batch may be empty. */

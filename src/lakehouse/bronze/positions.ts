@@ -37,6 +37,20 @@ export function nextPositions(
   });
 }
 
+/** Those of the topics of which bronze has taken messages, but none under the identity that they have now. */
+export function replacedTopics(
+  snapshot: Snapshot,
+  identities: Identities,
+  topics: readonly string[],
+): readonly string[] {
+  const taken = [...snapshot.txns.keys()];
+  return topics.filter((topic) => {
+    const ofTopic = taken.filter((appId) => appId.startsWith("ingest:") && appId.split(":")[2] === topic);
+    const prefix = `ingest:${identities.get(topic) ?? ""}:`;
+    return ofTopic.length > 0 && !ofTopic.some((appId) => appId.startsWith(prefix));
+  });
+}
+
 /** The positions behind these batches, for those partitions that they touch. */
 export function positionsAfter(batches: readonly RecordBatch[]): readonly Position[] {
   return [...new Map(batches.map((batch) => [placeOf(batch), positionAfter(batch)])).values()];

@@ -1,0 +1,53 @@
+// For tests against a real broker: one broker a file, started when the file is, and logs on it.
+
+import { after, before } from "node:test";
+import { type Kafka, type KafkaOptions, startKafka } from "../../services/kafka.ts";
+import { type KafkaLog, type KafkaLogOptions, openKafkaLog } from "../../src/adapters/kafka/event-log.ts";
+import { systemClock } from "../../src/support/clock.ts";
+import { silentLogger } from "../../src/support/logger.ts";
+import { temporaryFolder } from "./program.ts";
+import { withoutServices } from "./services.ts";
+
+/** Why tests that need a broker are left out here, or false. */
+export const withoutKafka = await withoutServices("kafka");
+
+/** A broker for the tests of a `describe`. */
+export function ownBroker(options: Omit<KafkaOptions, "folder"> = { topics: [] }): () => Kafka {
+  let broker: Kafka | undefined;
+  let folder: Awaited<ReturnType<typeof temporaryFolder>> | undefined;
+  before(async () => {
+    folder = await temporaryFolder();
+    broker = await startKafka({ ...options, folder: folder.path });
+  });
+  after(async () => {
+    await broker?.kill("SIGKILL");
+    await folder?.[Symbol.asyncDispose]();
+  });
+  return () => {
+    if (broker === undefined) throw new Error("the broker has not started");
+    return broker;
+  };
+}
+
+/** Opens a log on a broker. */
+export function logOn(bootstrap: string, options: Partial<KafkaLogOptions> = {}): KafkaLog {
+  return openKafkaLog({
+    connection: {
+      bootstrap: [bootstrap],
+      security: "plaintext",
+      saslMechanism: "plain",
+      username: undefined,
+      password: undefined,
+      caFile: undefined,
+      certFile: undefined,
+      keyFile: undefined,
+    },
+    clock: systemClock,
+    logger: silentLogger,
+    compression: "lz4",
+    batchBytesMax: 131_072,
+    replication: -1,
+    group: undefined,
+    ...options,
+  });
+}
