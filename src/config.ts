@@ -159,22 +159,7 @@ function configFrom(values: SettingValues): Config {
       },
       partitions: values.TOPIC_PARTITIONS,
     },
-    kafka: {
-      bootstrap: values.KAFKA_BOOTSTRAP ?? [],
-      acks: values.ACKS === "-1" ? "all" : values.ACKS,
-      lingerMs: values.LINGER_MS,
-      batchBytesMax: values.BATCH_SIZE,
-      security: values.KAFKA_SECURITY,
-      saslMechanism: values.KAFKA_SASL_MECHANISM,
-      username: values.KAFKA_USERNAME,
-      password: values.KAFKA_PASSWORD,
-      caFile: values.KAFKA_CA_FILE,
-      certFile: values.KAFKA_CERT_FILE,
-      keyFile: values.KAFKA_KEY_FILE,
-      compression: values.KAFKA_COMPRESSION,
-      replication: values.KAFKA_REPLICATION,
-      group: values.KAFKA_GROUP,
-    },
+    kafka: kafkaFrom(values),
     ingestShard: values.INGEST_SHARD,
     lake: {
       url: values.LAKE_URL,
@@ -212,6 +197,25 @@ function configFrom(values: SettingValues): Config {
       queryTimeoutSeconds: values.QUERY_TIMEOUT_SECONDS,
     },
     logging: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
+  };
+}
+
+function kafkaFrom(values: SettingValues): Config["kafka"] {
+  return {
+    bootstrap: values.KAFKA_BOOTSTRAP ?? [],
+    acks: values.ACKS === "-1" ? "all" : values.ACKS,
+    lingerMs: values.LINGER_MS,
+    batchBytesMax: values.BATCH_SIZE,
+    security: values.KAFKA_SECURITY,
+    saslMechanism: values.KAFKA_SASL_MECHANISM,
+    username: values.KAFKA_USERNAME,
+    password: values.KAFKA_PASSWORD,
+    caFile: values.KAFKA_CA_FILE,
+    certFile: values.KAFKA_CERT_FILE,
+    keyFile: values.KAFKA_KEY_FILE,
+    compression: values.KAFKA_COMPRESSION,
+    replication: values.KAFKA_REPLICATION,
+    group: values.KAFKA_GROUP,
   };
 }
 

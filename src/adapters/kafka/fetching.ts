@@ -104,8 +104,11 @@ async function request(
   return fetchApi.async(connection, waitMs, 1, bytesMax, READ_COMMITTED, id, epoch, topics, [], "");
 }
 
+/** What the client gives to whoever takes an answer apart: correlation id, API, version, bytes. */
+type Parsing = readonly [number, number, number, Reader];
+
 /** Source: Kafka's FetchResponse, version 13. @throws ResponseError if the request as a whole was refused */
-function parseAnswer(_id: number, apiKey: number, apiVersion: number, reader: Reader): FetchAnswer {
+function parseAnswer(...[, apiKey, apiVersion, reader]: Parsing): FetchAnswer {
   const throttleTimeMs = reader.readInt32();
   const errorCode = reader.readInt16();
   reader.readInt32();

@@ -59,7 +59,7 @@ export async function readNotes(
   const endMs = clock.monotonicMs() + WAIT_MS_MAX;
   for (let offset = start; offset < end;) {
     const [answer] = await fetchOnce(cluster, [{ topic, partition: 0, offset }], FETCH);
-    if (answer === undefined || answer.errorCode !== 0) throw notRead(answer?.errorCode);
+    if (answer?.errorCode !== 0) throw notRead(answer?.errorCode);
     const place = { topic: topic.name, partition: 0 };
     for (const { batch, isReadable } of judgedBatches(answer)) {
       const pieces = isReadable ? readablePieces(batch, place) : [];

@@ -221,7 +221,7 @@ function isTooLarge(error: unknown, { topic, partition }: BatchBytes): boolean {
   const answer = response?.responses
     .find(({ name }) => name === topic)
     ?.partitionResponses.find(({ index }) => index === partition);
-  return answer === undefined || TOO_LARGE.includes(new ProtocolError(answer.errorCode).apiId);
+  return answer === undefined || TOO_LARGE.includes(String(new ProtocolError(answer.errorCode).apiId));
 }
 
 function refused({ topic, partition, bytes, run }: BatchBytes & { readonly run: EncodedRun }): AtriumError {
