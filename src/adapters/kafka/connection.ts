@@ -20,26 +20,27 @@ export interface KafkaConnection {
   readonly caFile: string | undefined;
   readonly certFile: string | undefined;
   readonly keyFile: string | undefined;
+  /** A broker that says nothing for this long is taken for gone, ms; default 30,000. */
+  readonly requestTimeoutMs?: number;
 }
 
 /** Tries of one call inside the client; what fails after that passes `patiently`. */
 const CLIENT_RETRIES = 2;
 const CLIENT_RETRY_DELAY_MS = 200;
-/** A broker that says nothing for this long is taken for gone, ms. */
 const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /** The options that all clients share. @throws CONFIG_INVALID for a file that cannot be read */
 export function clientOptions(connection: KafkaConnection, clientId: string): BaseOptions {
-  const { bootstrap, security } = connection;
+  const { bootstrap, security, requestTimeoutMs = REQUEST_TIMEOUT_MS } = connection;
   return {
     clientId,
     bootstrapBrokers: [...bootstrap],
     retries: CLIENT_RETRIES,
     retryDelay: CLIENT_RETRY_DELAY_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: requestTimeoutMs,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    timeout: REQUEST_TIMEOUT_MS,
+    timeout: requestTimeoutMs,
     autocreateTopics: false,
     ...(security.endsWith("ssl") ? { tls: tlsOptions(connection) } : {}),
     ...(security.startsWith("sasl") ? { sasl: saslOptions(connection) } : {}),

@@ -197,7 +197,9 @@ async function failed(state: State, lane: Lane, { errorCode, place }: Fetched): 
 /** Learns where the topics are, at first and after a failure; a topic keeps the id with which reading began. */
 async function lookForTopics(state: State, lanes: readonly Lane[]): Promise<void> {
   const names = [...new Set(lanes.map((lane) => lane.topic))];
-  if (!state.isStale && names.every((name) => state.topics.has(name))) return;
+  const isKnown = (lane: Lane): boolean =>
+    state.topics.get(lane.topic)?.leaders[lane.partition] !== undefined;
+  if (!state.isStale && lanes.every(isKnown)) return;
   for (const name of names) {
     const before = state.topics.get(name);
     const facts = await factsOf(state, name);
