@@ -1,8 +1,10 @@
 // How the commands put the stages together from the configuration: the settings they share, and their wiring.
 
+import { createHash } from "node:crypto";
 import { assemble, type Assembly } from "../assemble.ts";
 import type { SettingName } from "../config/settings.ts";
 import type { IngestOptions } from "../lakehouse/bronze/ingest.ts";
+import { identitiesOf } from "../lakehouse/bronze/positions.ts";
 import type { Lake } from "../lakehouse/lake.ts";
 import type { EventLog } from "../log/event-log.ts";
 import { partitionOf } from "../log/partitioner.ts";
@@ -68,7 +70,7 @@ export const PACE_SETTINGS: readonly SettingName[] = [
   "LINGER_MS",
 ];
 
-/** The name under which the log keeps how far the replay of raw files is. */
+/** The name under which an embedded log keeps how far the replay of raw files is. */
 const REPLAY_PRODUCER = "replay";
 /** Malformed lines beyond these are only counted. */
 const MALFORMED_NAMED_MAX = 10;
@@ -162,7 +164,7 @@ export async function replayFiles(
         temperature: topic(temperature),
       },
       partitionOf,
-      producer: REPLAY_PRODUCER,
+      producer: await producerFor(context, log),
       ...fileFilter(context),
       restart,
       lingerMs: config.kafka.lingerMs,
@@ -175,6 +177,17 @@ export async function replayFiles(
   } finally {
     context.progress.end();
   }
+}
+
+/**
+ * Who replays into these very topics. A cluster holds the topics of many lakes, and a topic may be deleted and made again:
+ * what was sent into others says nothing of these.
+ */
+async function producerFor({ config }: CommandContext, log: EventLog): Promise<string> {
+  if (config.log.kind === "embedded") return REPLAY_PRODUCER;
+  const identities = [...(await identitiesOf(log, topicNames(config.log.topics))).values()];
+  const hash = createHash("sha256").update(identities.join(" ")).digest("hex");
+  return `${REPLAY_PRODUCER}-${hash.slice(0, 16)}`;
 }
 
 function allEmpty({ config }: CommandContext, { filesEmpty }: ReplaySummary): AtriumError {
