@@ -6,7 +6,7 @@ import { duckdbCheckpointCodec } from "../src/adapters/duckdb/checkpoint-codec.t
 import { duckdbEngine } from "../src/adapters/duckdb/engine.ts";
 import { openEmbeddedLog } from "../src/adapters/embedded/event-log.ts";
 import { localObjectStore } from "../src/adapters/local/object-store.ts";
-import { nextPositions } from "../src/lakehouse/bronze/positions.ts";
+import { identitiesOf, nextPositions } from "../src/lakehouse/bronze/positions.ts";
 import type { Snapshot } from "../src/lakehouse/delta/snapshot.ts";
 import { openLake, type Lake } from "../src/lakehouse/lake.ts";
 import { TABLE_NAMES, tableDefinition, type TableName } from "../src/reading/tables.ts";
@@ -97,7 +97,8 @@ async function logSizeOf(
     Number(values.reduce((total, value) => total + value, 0n));
   const messages = sum(ranges.map(({ end }) => end));
   if (bronze === undefined) return { messages, lag: messages };
-  const next = nextPositions(bronze, await log.identity(), ranges);
+  const topics = [...new Set(ranges.map(({ topic }) => topic))];
+  const next = nextPositions(bronze, await identitiesOf(log, topics), ranges);
   return { messages, lag: messages - sum(next.map(({ offset }) => offset)) };
 }
 

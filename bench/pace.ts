@@ -169,7 +169,7 @@ function partsOf({ folder, rooms }: Dataset) {
 /** The same log, but `onAppend` hears of every append once it is done. */
 function watched(log: EventLog, onAppend: (messages: number) => void): EventLog {
   return {
-    identity: async () => log.identity(),
+    identity: async (topic) => log.identity(topic),
     createTopics: async (topics) => log.createTopics(topics),
     partitions: async () => log.partitions(),
     append: async (batches, progress) => {

@@ -4,9 +4,9 @@
 import { access, constants, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { EmbeddedLog } from "./adapters/embedded/event-log.ts";
 import type { Config } from "./config.ts";
 import { openLake, type Lake } from "./lakehouse/lake.ts";
+import type { DescribedLog } from "./log/described-log.ts";
 import { TABLE_NAMES } from "./reading/tables.ts";
 import type { RawSource } from "./replay/raw-source.ts";
 import { uniqueId } from "./support/chance.ts";
@@ -18,8 +18,8 @@ import type { Logger } from "./support/logger.ts";
 export interface Assembly extends AsyncDisposable {
   /** The lake of LAKE_URL; made if `create` is set and there is none. @throws as openLake */
   lake(options: { readonly create: boolean }): Promise<Lake>;
-  /** The log of LOG and LOG_PATH. @throws LOG_CORRUPT, LAKE_NEWER */
-  log(options?: { readonly readOnly?: boolean }): Promise<EmbeddedLog>;
+  /** The log of LOG. @throws LOG_CORRUPT, LAKE_NEWER, CONFIG_INVALID */
+  log(options?: { readonly readOnly?: boolean }): Promise<DescribedLog>;
   /** The raw files of SOURCE_URL. */
   rawSource(): Promise<RawSource>;
 }
@@ -38,6 +38,7 @@ const SCRATCH_AGE_MS_MAX = 24 * 3600 * 1000;
 /** Prepares the parts that the configuration names. */
 export function assemble(config: Config, { clock, logger, alsoReads = [] }: AssemblyOptions): Assembly {
   const opened: AsyncDisposable[] = [];
+  const shared = { clock, logger };
   const scratchName = uniqueId();
   const scratchFolders: string[] = [];
   const keep = <Part extends AsyncDisposable>(part: Part): Part => {
@@ -71,14 +72,12 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
       await sweepScratch(scratchRoot, clock);
       return lake;
     },
-    log: async ({ readOnly = false } = {}) => {
-      const { openEmbeddedLog } = await import("./adapters/embedded/event-log.ts");
-      const retention = {
-        maxAgeMs: config.log.ageHoursMax * 3_600_000,
-        maxBytes: config.log.sizeMbMax * 1_048_576,
-      };
-      return keep(await openEmbeddedLog({ file: config.log.path, clock, logger, retention, readOnly }));
-    },
+    log: async ({ readOnly = false } = {}) =>
+      keep(
+        await (config.log.kind === "kafka"
+          ? kafkaLog(config, shared)
+          : embeddedLog(config, shared, readOnly)),
+      ),
     rawSource: async () => {
       const { localRawSource } = await import("./adapters/local/raw-source.ts");
       if (config.source.url === undefined) {
@@ -97,6 +96,23 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
       }
     },
   };
+}
+
+type Shared = Pick<AssemblyOptions, "clock" | "logger">;
+
+async function embeddedLog(config: Config, shared: Shared, readOnly: boolean): Promise<DescribedLog> {
+  const { openEmbeddedLog } = await import("./adapters/embedded/event-log.ts");
+  const retention = {
+    maxAgeMs: config.log.ageHoursMax * 3_600_000,
+    maxBytes: config.log.sizeMbMax * 1_048_576,
+  };
+  return openEmbeddedLog({ file: config.log.path, ...shared, retention, readOnly });
+}
+
+async function kafkaLog({ kafka }: Config, shared: Shared): Promise<DescribedLog> {
+  const { openKafkaLog } = await import("./adapters/kafka/event-log.ts");
+  const { compression, batchBytesMax, replication = -1, group } = kafka;
+  return openKafkaLog({ ...shared, connection: kafka, compression, batchBytesMax, replication, group });
 }
 
 /** The folders of a lake that hold tables: not its log, nor its marker. */

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { BronzePartitionColumn } from "./config/kinds.ts";
+import type { BronzePartitionColumn, Shard } from "./config/kinds.ts";
 import type { SettingValues } from "./config/settings.ts";
 import { resolveSettings, type SettingProblem, type Sources } from "./config/values.ts";
 import type { SensorType } from "./reading/terms.ts";
@@ -26,7 +26,7 @@ export interface Config {
     readonly progressEverySeconds: number;
   };
   readonly log: {
-    readonly kind: "embedded";
+    readonly kind: "embedded" | "kafka";
     /** File of the embedded log, absolute. */
     readonly path: string;
     readonly sizeMbMax: number;
@@ -41,7 +41,21 @@ export interface Config {
     readonly acks: "all" | "1" | "0";
     readonly lingerMs: number;
     readonly batchBytesMax: number;
+    readonly security: "plaintext" | "ssl" | "sasl_plaintext" | "sasl_ssl";
+    readonly saslMechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+    readonly username: string | undefined;
+    readonly password: Secret | undefined;
+    /** PEM files, absolute. */
+    readonly caFile: string | undefined;
+    readonly certFile: string | undefined;
+    readonly keyFile: string | undefined;
+    readonly compression: "none" | "gzip" | "snappy" | "lz4" | "zstd";
+    /** Copies of a topic that is made; undefined means the cluster's default. */
+    readonly replication: number | undefined;
+    readonly group: string | undefined;
   };
+  /** The share of the partitions that this process ingests. */
+  readonly ingestShard: Shard;
   readonly lake: {
     /** Folder of the lake, absolute. */
     readonly url: string;
@@ -145,12 +159,8 @@ function configFrom(values: SettingValues): Config {
       },
       partitions: values.TOPIC_PARTITIONS,
     },
-    kafka: {
-      bootstrap: values.KAFKA_BOOTSTRAP ?? [],
-      acks: values.ACKS === "-1" ? "all" : values.ACKS,
-      lingerMs: values.LINGER_MS,
-      batchBytesMax: values.BATCH_SIZE,
-    },
+    kafka: kafkaFrom(values),
+    ingestShard: values.INGEST_SHARD,
     lake: {
       url: values.LAKE_URL,
       batchSecondsMax: values.BATCH_SECONDS,
@@ -190,6 +200,25 @@ function configFrom(values: SettingValues): Config {
   };
 }
 
+function kafkaFrom(values: SettingValues): Config["kafka"] {
+  return {
+    bootstrap: values.KAFKA_BOOTSTRAP ?? [],
+    acks: values.ACKS === "-1" ? "all" : values.ACKS,
+    lingerMs: values.LINGER_MS,
+    batchBytesMax: values.BATCH_SIZE,
+    security: values.KAFKA_SECURITY,
+    saslMechanism: values.KAFKA_SASL_MECHANISM,
+    username: values.KAFKA_USERNAME,
+    password: values.KAFKA_PASSWORD,
+    caFile: values.KAFKA_CA_FILE,
+    certFile: values.KAFKA_CERT_FILE,
+    keyFile: values.KAFKA_KEY_FILE,
+    compression: values.KAFKA_COMPRESSION,
+    replication: values.KAFKA_REPLICATION,
+    group: values.KAFKA_GROUP,
+  };
+}
+
 /** What is wrong between settings that are right one by one. */
 function contradictions(config: Config): readonly SettingProblem[] {
   const lines: string[] = [];
@@ -201,7 +230,28 @@ function contradictions(config: Config): readonly SettingProblem[] {
   if (twice !== undefined) {
     lines.push(`Two sensor types have the topic ${twice}: each needs its own (TOPIC_…).`);
   }
+  if (config.log.kind === "kafka") lines.push(...kafkaContradictions(config.kafka));
   return lines.map((line) => ({ line, isFlag: false }));
+}
+
+function kafkaContradictions(kafka: Config["kafka"]): readonly string[] {
+  const { bootstrap, acks, security, username, password, certFile, keyFile } = kafka;
+  const lines: string[] = [];
+  if (bootstrap.length === 0) {
+    lines.push("LOG=kafka needs KAFKA_BOOTSTRAP: give the brokers to ask first, host:port.");
+  }
+  const portless = bootstrap.find((broker) => !/:\d{1,5}$/.test(broker));
+  if (portless !== undefined) lines.push(`KAFKA_BOOTSTRAP: ${portless} has no port: write host:port.`);
+  if (acks !== "all") {
+    lines.push(`ACKS=${acks} would lose messages when a broker fails: LOG=kafka needs ACKS=all.`);
+  }
+  if (security.startsWith("sasl") && (username === undefined || password === undefined)) {
+    lines.push(`KAFKA_SECURITY=${security} needs a login: set KAFKA_USERNAME and KAFKA_PASSWORD.`);
+  }
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    lines.push("KAFKA_CERT_FILE and KAFKA_KEY_FILE belong together: set both or neither.");
+  }
+  return lines;
 }
 
 function failIfAny(problems: readonly SettingProblem[]): void {

@@ -177,12 +177,30 @@ describe("problems", () => {
   });
 
   test("what is planned but not in this version says so", () => {
-    assert.match(failure({ env: { LOG: "kafka" } }).message, /^LOG=kafka .* not in this version/);
     assert.match(failure({ env: { ENGINE: "spark" } }).message, /^ENGINE=spark .* not in this version/);
     assert.match(
       failure({ env: { LAKE_URL: "s3://b/p" } }).message,
       /^LAKE_URL=s3:\/\/b\/p .* not in this version/,
     );
+  });
+
+  test("a log on Kafka needs brokers with ports, all acknowledgements, and a whole login or certificate", () => {
+    const wrong = (env: Record<string, string>): string => failure({ env: { LOG: "kafka", ...env } }).message;
+    const brokers = { KAFKA_BOOTSTRAP: "one:9092,two:9092" };
+    assert.match(wrong({}), /LOG=kafka needs KAFKA_BOOTSTRAP/);
+    assert.match(wrong({ KAFKA_BOOTSTRAP: "one:9092,two" }), /two has no port/);
+    assert.match(wrong({ ...brokers, ACKS: "1" }), /ACKS=1 would lose messages/);
+    assert.match(wrong({ ...brokers, KAFKA_SECURITY: "sasl_ssl", KAFKA_USERNAME: "u" }), /needs a login/);
+    assert.match(wrong({ ...brokers, KAFKA_CERT_FILE: "cert.pem" }), /belong together/);
+    const config = load({ env: { LOG: "kafka", ...brokers, ACKS: "-1" } });
+    assert.deepEqual([config.log.kind, config.kafka.bootstrap], ["kafka", ["one:9092", "two:9092"]]);
+  });
+
+  test("a share of the partitions is i/n with i below n", () => {
+    assert.deepEqual(load({ env: { INGEST_SHARD: "1/2" } }).ingestShard, { index: 1, count: 2 });
+    for (const INGEST_SHARD of ["2/2", "1", "a/b", "0/0", "-1/2"]) {
+      assert.match(failure({ env: { INGEST_SHARD } }).message, /^INGEST_SHARD=/);
+    }
   });
 
   test("a setting that a command needs is asked for by flag and variable", () => {

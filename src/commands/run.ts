@@ -16,6 +16,7 @@ import {
   LAKE_SETTINGS,
   LOG_SETTINGS,
   parts,
+  prepareTopics,
   replayFiles,
   restatedText,
   SOURCE_SETTINGS,
@@ -47,6 +48,8 @@ export const runCommand = defineCommand({
     await checkSource(context, assembly);
     const lake = await assembly.lake({ create: true });
     const log = await assembly.log();
+    // Before replay and ingest begin side by side: both expect them.
+    await prepareTopics(context, log);
     const summary = await runOnce({
       ...stageOptions(context, lake),
       signal: context.signal,

@@ -1,8 +1,10 @@
 // How the commands put the stages together from the configuration: the settings they share, and their wiring.
 
+import { createHash } from "node:crypto";
 import { assemble, type Assembly } from "../assemble.ts";
 import type { SettingName } from "../config/settings.ts";
 import type { IngestOptions } from "../lakehouse/bronze/ingest.ts";
+import { identitiesOf } from "../lakehouse/bronze/positions.ts";
 import type { Restated } from "../lakehouse/gold/restatements.ts";
 import type { Lake } from "../lakehouse/lake.ts";
 import type { EventLog } from "../log/event-log.ts";
@@ -39,6 +41,20 @@ export const LOG_SETTINGS: readonly SettingName[] = [
   "TOPIC_PIR",
   "TOPIC_TEMPERATURE",
   "TOPIC_PARTITIONS",
+  "KAFKA_BOOTSTRAP",
+  "ACKS",
+  "BATCH_SIZE",
+  "KAFKA_SECURITY",
+  "KAFKA_SASL_MECHANISM",
+  "KAFKA_USERNAME",
+  "KAFKA_PASSWORD",
+  "KAFKA_CA_FILE",
+  "KAFKA_CERT_FILE",
+  "KAFKA_KEY_FILE",
+  "KAFKA_COMPRESSION",
+  "KAFKA_REPLICATION",
+  "KAFKA_GROUP",
+  "INGEST_SHARD",
 ];
 
 /** Settings of the batches from the log to silver. */
@@ -55,7 +71,7 @@ export const PACE_SETTINGS: readonly SettingName[] = [
   "LINGER_MS",
 ];
 
-/** The name under which the log keeps how far the replay of raw files is. */
+/** The name under which an embedded log keeps how far the replay of raw files is. */
 const REPLAY_PRODUCER = "replay";
 /** Malformed lines beyond these are only counted. */
 const MALFORMED_NAMED_MAX = 10;
@@ -107,6 +123,7 @@ export function ingestOptions(
     lake,
     log,
     topics: topicNames(config.log.topics),
+    shard: config.ingestShard,
     batchRowsMax: config.lake.batchRowsMax,
     batchAgeMsMax: config.lake.batchSecondsMax * 1000,
     logger,
@@ -160,7 +177,7 @@ export async function replayFiles(
         temperature: topic(temperature),
       },
       partitionOf,
-      producer: REPLAY_PRODUCER,
+      producer: await producerFor(context, log),
       ...fileFilter(context),
       restart,
       lingerMs: config.kafka.lingerMs,
@@ -173,6 +190,17 @@ export async function replayFiles(
   } finally {
     context.progress.end();
   }
+}
+
+/**
+ * Who replays into these very topics. A cluster holds the topics of many lakes, and a topic may be deleted and made again:
+ * what was sent into others says nothing of these.
+ */
+async function producerFor({ config }: CommandContext, log: EventLog): Promise<string> {
+  if (config.log.kind === "embedded") return REPLAY_PRODUCER;
+  const identities = [...(await identitiesOf(log, topicNames(config.log.topics))).values()];
+  const hash = createHash("sha256").update(identities.join(" ")).digest("hex");
+  return `${REPLAY_PRODUCER}-${hash.slice(0, 16)}`;
 }
 
 function allEmpty({ config }: CommandContext, { filesEmpty }: ReplaySummary): AtriumError {

@@ -154,6 +154,27 @@ export const timeZone: Kind<string> = {
   },
 };
 
+/** A share of partitions: number `index`, from 0, of `count`. */
+export interface Shard {
+  readonly index: number;
+  readonly count: number;
+}
+
+const SHARDS_MAX = 1_024;
+
+/** A share as i/n, such as 0/4 to 3/4. */
+export const shard: Kind<Shard> = {
+  allowed: `i/n with n from 1 to ${SHARDS_MAX} and i from 0 to n - 1, such as 0/2 and 1/2`,
+  placeholder: "I/N",
+  parse: (given) => {
+    const match = /^(\d{1,4})\/(\d{1,4})$/.exec(given);
+    if (match === null) return problem("is not i/n");
+    const [index, count] = [Number(match[1]), Number(match[2])];
+    if (count < 1 || count > SHARDS_MAX) return problem("has too few or too many shares");
+    return index < count ? { value: { index, count } } : problem("names a share that is not there");
+  },
+};
+
 /** A folder on this machine, made absolute; s3:// is known, but not in this version. */
 export const folder: Kind<string> = {
   allowed: "a folder",

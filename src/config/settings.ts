@@ -8,7 +8,7 @@ export const SECTIONS = {
   source: "Where the readings come from",
   replay: "How they are replayed",
   log: "The log between replay and bronze",
-  kafka: "Apache Kafka (not in this version; checked, and used when LOG=kafka is there)",
+  kafka: "Apache Kafka (used when LOG=kafka)",
   lake: "The lake and how it is filled",
   upkeep: "How the lake is kept small and quick (atrium upkeep, and up in the background)",
   s3: "S3 (not in this version; used when the lake is on S3)",
@@ -121,7 +121,11 @@ export const SETTINGS = {
     "Seconds between two progress lines where there is no terminal.",
   ),
 
-  LOG: log.given(kinds.choice(["embedded"], ["kafka"]), "embedded", "The log: embedded is one SQLite file."),
+  LOG: log.given(
+    kinds.choice(["embedded", "kafka"]),
+    "embedded",
+    "The log: embedded is one SQLite file, kafka a cluster (KAFKA_BOOTSTRAP).",
+  ),
   LOG_PATH: {
     ...log.optional(kinds.file, "File of the embedded log."),
     defaultNote: "_log/log.db in the lake",
@@ -153,7 +157,47 @@ export const SETTINGS = {
     "Brokers that must have a message before it counts as sent; -1 means all.",
   ),
   LINGER_MS: kafka.given(kinds.integer(0, 60_000), "5", "How long a batch may wait for more messages, ms."),
-  BATCH_SIZE: kafka.given(kinds.integer(1, 67_108_864), "131072", "Largest batch that is sent, bytes."),
+  BATCH_SIZE: kafka.given(
+    kinds.integer(1, 67_108_864),
+    "131072",
+    "Largest batch that is sent to a partition, bytes before compression.",
+  ),
+  KAFKA_SECURITY: kafka.given(
+    kinds.choice(["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]),
+    "plaintext",
+    "How the brokers are reached: with TLS (ssl), with a login (sasl), with both or neither.",
+  ),
+  KAFKA_SASL_MECHANISM: kafka.given(
+    kinds.choice(["scram-sha-512", "scram-sha-256", "plain"]),
+    "scram-sha-512",
+    "How the login is shown when KAFKA_SECURITY has sasl.",
+  ),
+  KAFKA_USERNAME: kafka.optional(kinds.text("NAME"), "User of the login."),
+  KAFKA_PASSWORD: { ...kafka.optional(kinds.secretText(), "Password of the login."), isSecret: true },
+  KAFKA_CA_FILE: {
+    ...kafka.optional(kinds.file, "Certificates to trust when KAFKA_SECURITY has ssl, PEM."),
+    defaultNote: "those that Node trusts",
+  },
+  KAFKA_CERT_FILE: kafka.optional(kinds.file, "Own certificate, where the brokers ask for one, PEM."),
+  KAFKA_KEY_FILE: kafka.optional(kinds.file, "Key of the own certificate, PEM."),
+  KAFKA_COMPRESSION: kafka.given(
+    kinds.choice(["lz4", "zstd", "gzip", "snappy", "none"]),
+    "lz4",
+    "How batches that are sent are compressed; all of these are read.",
+  ),
+  KAFKA_REPLICATION: {
+    ...kafka.optional(kinds.integer(1, 100), "Copies of a topic that is made."),
+    defaultNote: "what the cluster says (default.replication.factor)",
+  },
+  KAFKA_GROUP: kafka.optional(
+    kinds.text("GROUP"),
+    "Group to which the positions of bronze are published too, for tools that show lag.",
+  ),
+  INGEST_SHARD: kafka.given(
+    kinds.shard,
+    "0/1",
+    "Which share of the partitions this process ingests, i/n: those whose number modulo n is i; each of n processes takes another i.",
+  ),
 
   LAKE_URL: {
     ...lake.given(kinds.folder, "./lake", "Folder of the lake; it is made when it is missing."),
@@ -272,7 +316,11 @@ export type SettingValues = {
 export const SETTING_NAMES: readonly SettingName[] = Object.keys(SETTINGS).filter(isSettingName);
 
 /** Variables with Atrium's prefix that belong to its checks, not to its settings. */
-export const TOOL_VARIABLES: readonly string[] = ["ATRIUM_CACHE", "ATRIUM_REQUIRE_KETI"];
+export const TOOL_VARIABLES: readonly string[] = [
+  "ATRIUM_CACHE",
+  "ATRIUM_REQUIRE_KETI",
+  "ATRIUM_REQUIRE_SERVICES",
+];
 
 /** True for the name of a setting (an alias is none). */
 export function isSettingName(name: string): name is SettingName {

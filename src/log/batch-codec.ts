@@ -99,8 +99,9 @@ function encodeBody(records: Records, keys: Uint8Array): Uint8Array {
   return Buffer.concat(records.valueEnds === undefined ? parts : [bytesOf(records.valueEnds), ...parts]);
 }
 
-function encodeKeys(keys: readonly string[]): Uint8Array {
+function encodeKeys(keys: readonly (string | null)[]): Uint8Array {
   const parts = keys.flatMap((key) => {
+    invariant(key !== null, "a record that is appended has a key");
     const text = Buffer.from(key, "utf8");
     invariant(text.byteLength <= KEY_BYTES_MAX, `a key has ${text.byteLength} bytes, more than 65,535`);
     return [Uint8Array.of(text.byteLength & 0xff, text.byteLength >>> 8), text];

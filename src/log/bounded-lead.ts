@@ -18,7 +18,7 @@ export function withBoundedLead(log: EventLog, recordsMax: number, signal: Abort
   };
   signal.addEventListener("abort", wake, { once: true });
   return {
-    identity: async () => log.identity(),
+    identity: async (topic) => log.identity(topic),
     createTopics: async (topics) => log.createTopics(topics),
     partitions: async () => log.partitions(),
     progress: async (producer) => log.progress(producer),

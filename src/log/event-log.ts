@@ -2,7 +2,7 @@
 
 /** Records of one partition, framed for speed: one buffer, not one object a record. */
 export interface Records {
-  /** Number of records, at least 1. */
+  /** Number of records, at least 1 on the way into the log. */
   readonly count: number;
   /** The values (UTF-8 JSON where they are readings; any bytes otherwise), each followed by one LF. */
   readonly values: Uint8Array;
@@ -11,8 +11,8 @@ export interface Records {
    * then the lines of `values` are the values.
    */
   readonly valueEnds?: Uint32Array;
-  /** The distinct keys (`room:type`) of these records. */
-  readonly keys: readonly string[];
+  /** The distinct keys (`room:type`) of these records; null for records without one, which only other producers send. */
+  readonly keys: readonly (string | null)[];
   /** For each record the place of its key in `keys`. */
   readonly keyIndexes: Uint16Array;
 }
@@ -32,7 +32,12 @@ export interface RecordBatch extends OutgoingBatch {
   /** Log time of the records, ms since the epoch. */
   readonly logTimeMs: number;
   /** What to add to `logTimeMs` for each record. Left out where all have the same log time. */
-  readonly logTimeDeltasMs?: Int32Array;
+  readonly logTimeDeltasMs?: Float64Array;
+  /**
+   * Where reading goes on, if that is not just behind the last record: offsets up to it hold nothing for readers (marks
+   * and aborted records of transactions). Only such a batch may hold no record.
+   */
+  readonly endOffset?: bigint;
 }
 
 /** A place in the log: `offset` is that of the next record to read or write. */
@@ -77,7 +82,8 @@ export interface ReadLimits {
  *
  * Order: within a partition, offsets rise in the order of appending. Atomicity: one `append` is visible and durable
  * as a whole or not at all, its progress included. Idempotence: appending is not idempotent, so callers store their
- * progress with it and ask `progress` after a restart. Buffers: the log keeps no hold of what it was given, and what
+ * progress with it and ask `progress` after a restart. But after STORE_FAILED, whose outcome may be unknown, calling again
+ * with the same array of batches and the same notes appends at most once. Buffers: the log keeps no hold of what it was given, and what
  * it gives is the caller's to read, not to change. Errors: LOG_FULL when bounded retention cannot make room,
  * LOG_CORRUPT when stored data is damaged, LOG_OFFSET_LOST when a position is not held (below the start, or beyond
  * the end), NOT_FOUND for a topic or partition that was not made, INTERNAL for records that do not fit together and
@@ -86,8 +92,11 @@ export interface ReadLimits {
  * they know to be stored), any number of readers, in any process. Dispose: may be repeated; it ends waiting reads, which then return an empty list.
  */
 export interface EventLog extends AsyncDisposable {
-  /** A name that no other log has and that this one keeps: offsets of another log mean nothing here. */
-  identity(): Promise<string>;
+  /**
+   * A name of the topic that no other topic has, neither here nor in another log, and that it keeps: offsets of another,
+   * or of an earlier one of the same name, mean nothing here. @throws NOT_FOUND
+   */
+  identity(topic: string): Promise<string>;
 
   /**
    * Makes the topics that are missing, each with this many partitions; leaves the others as they are.

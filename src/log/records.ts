@@ -60,14 +60,15 @@ export function valueAt(records: Records, i: number): Uint8Array {
   return records.values.subarray(start, present(valueEnds[i], `record ${i}`));
 }
 
-/** The key of record `i`, 0 to `count` - 1. @throws INTERNAL */
-export function keyAt(records: Records, i: number): string {
-  return present(records.keys[present(records.keyIndexes[i], `record ${i}`)], `key of record ${i}`);
+/** The key of record `i`, 0 to `count` - 1; null if it has none. @throws INTERNAL */
+export function keyAt(records: Records, i: number): string | null {
+  const key = records.keys[present(records.keyIndexes[i], `record ${i}`)];
+  return key === null ? null : present(key, `key of record ${i}`);
 }
 
 /** Bytes that the records take in memory, about: for limits, not for framing. */
 export function byteSize(records: Records): number {
-  const keyBytes = records.keys.reduce((sum, key) => sum + key.length, 0);
+  const keyBytes = records.keys.reduce((sum, key) => sum + (key?.length ?? 0), 0);
   const indexBytes = records.keyIndexes.byteLength + (records.valueEnds?.byteLength ?? 0);
   return records.values.byteLength + indexBytes + keyBytes;
 }
@@ -79,8 +80,8 @@ export function offsetAt(batch: RecordBatch, i: number): bigint {
 
 /** Where reading goes on behind a batch. */
 export function positionAfter(batch: RecordBatch): Position {
-  const offset = offsetAt(batch, batch.records.count - 1) + 1n;
-  return { topic: batch.topic, partition: batch.partition, offset };
+  const { topic, partition, endOffset } = batch;
+  return { topic, partition, offset: endOffset ?? offsetAt(batch, batch.records.count - 1) + 1n };
 }
 
 /** Throws INTERNAL unless the parts of `records` fit together. Does not look for LFs inside values: that would cost as much as appending. */

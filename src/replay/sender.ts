@@ -5,7 +5,7 @@
 
 import type { EventLog, OutgoingBatch, Progress, ProgressStep } from "../log/event-log.ts";
 import type { Clock } from "../support/clock.ts";
-import { isAtriumError } from "../support/errors.ts";
+import { type ErrorCode, isAtriumError } from "../support/errors.ts";
 import { faultPoint } from "../support/fault-point.ts";
 import type { Logger } from "../support/logger.ts";
 import {
@@ -49,7 +49,7 @@ export interface Sender {
   send(): Promise<void>;
   /** Waits until everything sent is in the log. */
   drain(): Promise<void>;
-  /** True once an append was given up because the log stayed full until the signal came: nothing more may be sent. */
+  /** True once an append was given up because the log stayed full, or away, until the signal came: nothing more may be sent. */
   gaveUp(): boolean;
   readonly sent: Readonly<SentCounts>;
   lateness(): Lateness;
@@ -109,10 +109,15 @@ export function newSender(options: SenderOptions): Sender {
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 1000;
 const WARN_EVERY_MS = 60_000;
+/** What is waited out for as long as it takes, and what the user is told meanwhile. */
+const WAITED_OUT: Readonly<Partial<Record<ErrorCode, string>>> = {
+  LOG_FULL: "The log is full: replay waits until bronze has taken in more of it.",
+  STORE_FAILED: "The log cannot be reached: replay waits until it can.",
+};
 
 /**
- * Appends; while the log is full, tries again until it succeeds (true) or the signal aborts (false). That is waiting for
- * the slower stage, not a retry after a fault, so it has no last try.
+ * Appends; while the log is full or cannot be reached, tries again until it succeeds (true) or the signal aborts (false).
+ * That is waiting for others, so it has no last try. The same batches every time: the log appends them at most once.
  */
 async function appendPatiently(
   options: SenderOptions,
@@ -124,15 +129,14 @@ async function appendPatiently(
   for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(RETRY_MAX_MS, waitMs * 2)) {
     try {
       await log.append(batches, step);
+      if (warnAtMs > -Infinity) logger.info("The log takes messages again.");
       return true;
     } catch (error) {
-      if (!isAtriumError(error, "LOG_FULL")) throw error;
+      const words = isAtriumError(error) ? WAITED_OUT[error.code] : undefined;
+      if (!isAtriumError(error) || words === undefined) throw error;
       if (signal?.aborted === true) return false;
       if (clock.monotonicMs() >= warnAtMs) {
-        logger.warn("The log is full: replay waits until bronze has taken in more of it.", {
-          code: error.code,
-          detail: error.message,
-        });
+        logger.warn(words, { code: error.code, detail: error.message });
         warnAtMs = clock.monotonicMs() + WARN_EVERY_MS;
       }
       await clock.sleep(waitMs, signal);

@@ -36,6 +36,11 @@ export const ERROR_CATALOGUE = {
     503,
     "The log has reached its size limit and bronze has not committed the oldest messages yet.",
   ),
+  LOG_REFUSED: entry(
+    1,
+    500,
+    "The log does not take a message: too large, or the cluster cannot do what is asked of it.",
+  ),
   LOG_OFFSET_LOST: entry(
     1,
     500,

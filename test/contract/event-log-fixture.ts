@@ -24,6 +24,8 @@ export interface LogFactory {
   readonly name: string;
   /** True if the adapter itself deletes what is released and refuses what does not fit. */
   readonly hasRetention: boolean;
+  /** Offsets that an append uses up in each of its partitions beside its records: Kafka marks the end of transactions. */
+  readonly marks: 0 | 1;
   open(retention?: { readonly maxAgeMs?: number; readonly maxBytes: number }): Promise<LogFixture>;
 }
 

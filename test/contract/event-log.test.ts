@@ -12,6 +12,7 @@ const ROOMY = { maxBytes: 268_435_456 };
 eventLogContract({
   name: "memory",
   hasRetention: true,
+  marks: 0,
   open: async (retention = ROOMY) => {
     const clock = stillClock();
     const log = makeMemoryLog({ clock, retention });
@@ -28,6 +29,7 @@ eventLogContract({
 eventLogContract({
   name: "embedded",
   hasRetention: true,
+  marks: 0,
   open: async (retention = ROOMY) => {
     const clock = stillClock();
     const folder = temporaryFolder();

@@ -21,7 +21,7 @@ export function simulatedLog({ log, scheduler, process, clock, ledger }: LogOpti
   const call = async <T>(label: string, effect: () => Promise<T>): Promise<T> =>
     scheduler.perform(process, `log ${label}`, { effect, fault: () => simulatedFault(label) });
   return {
-    identity: async () => call("identity", async () => log.identity()),
+    identity: async (topic) => call("identity", async () => log.identity(topic)),
     createTopics: async (topics) => call("createTopics", async () => log.createTopics(topics)),
     partitions: async () => call("partitions", async () => log.partitions()),
     append: async (batches, progress) =>

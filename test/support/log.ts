@@ -76,7 +76,7 @@ export function recordsSeen(batches: readonly RecordBatch[], from: readonly Posi
       const offset = offsetAt(batch, i);
       const text = Buffer.from(value).toString("latin1");
       if (offset >= (first?.offset ?? 0n)) {
-        seen.push({ at: `${topic}/${partition}/${offset}`, key: keyAt(records, i), value: text });
+        seen.push({ at: `${topic}/${partition}/${offset}`, key: String(keyAt(records, i)), value: text });
       }
       i += 1;
     }

@@ -2,8 +2,8 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { encodeRecords } from "../../log/batch-codec.ts";
+import type { DescribedLog, LogDescription } from "../../log/described-log.ts";
 import type {
-  EventLog,
   OutgoingBatch,
   PartitionRange,
   Position,
@@ -29,6 +29,9 @@ import { FORMAT_VERSION, openDatabase, pragma, transact } from "./schema.ts";
 
 /** Records of other processes are looked for after 5 ms, then ever more rarely. */
 const LOOK_PAUSES_MS = { first: 5, max: 250 };
+
+/** The log is called nearly full from this share of its limit on. */
+const FULL_SHARE = 0.9;
 
 /** How an embedded log is opened. */
 export interface EmbeddedLogOptions {
@@ -56,7 +59,7 @@ export interface EmbeddedLogStats {
 }
 
 /** An EventLog in one SQLite file. */
-export interface EmbeddedLog extends EventLog {
+export interface EmbeddedLog extends DescribedLog {
   /** Its id and sizes. */
   stats(): Promise<EmbeddedLogStats>;
 }
@@ -100,6 +103,7 @@ class SqliteLog implements EmbeddedLog {
     this.#waiting = makeWaiting(clock, LOOK_PAUSES_MS);
   }
 
+  /** Topics of this log are never made again: all share its name. */
   async identity(): Promise<string> {
     return this.#logId;
   }
@@ -186,6 +190,17 @@ class SqliteLog implements EmbeddedLog {
       freeBytes: pragma(this.#db, "freelist_count") * pragma(this.#db, "page_size"),
       maxBytes: this.#options.retention.maxBytes,
     }));
+  }
+
+  async describe(): Promise<LogDescription> {
+    const { formatVersion, usedBytes: used, maxBytes } = await this.stats();
+    const megabytes = (bytes: number): string => Math.round(bytes / 1_048_576).toLocaleString("en");
+    const size = `${megabytes(used)} MB of ${megabytes(maxBytes)} MB used`;
+    const warnings =
+      used > FULL_SHARE * maxBytes
+        ? [`${this.#options.file} is nearly full (${size}): raise LOG_MAX_MB, or see why ingest is behind.`]
+        : [];
+    return { text: `${this.#options.file}, format ${formatVersion}, ${size}`, warnings };
   }
 
   /** Ends waiting reads and closes the file; the last process to close it also empties its write-ahead log. */

@@ -1,7 +1,6 @@
 // Doctor's look at the lake: its engine, tables, log, holds, and how far every stage is behind the one before it.
 
 import type { Assembly } from "../../assemble.ts";
-import { nextPositions } from "../../lakehouse/bronze/positions.ts";
 import { listLog } from "../../lakehouse/delta/log-reader.ts";
 import type { Snapshot } from "../../lakehouse/delta/snapshot.ts";
 import { FOLLOWERS, refuseAhead } from "../../lakehouse/followers.ts";
@@ -14,12 +13,11 @@ import { TABLE_NAMES, type TableName } from "../../reading/tables.ts";
 import { isAtriumError, messageOf } from "../../support/errors.ts";
 import type { CommandContext } from "../command.ts";
 import { examine, type Finding, megabytes, plural, span } from "./finding.ts";
+import { examineLog } from "./log.ts";
 
 /** Files below this are called small, bytes: many of them make queries slow. */
 const SMALL_BYTES = 1_048_576;
 const QUERY_TIMEOUT_MS = 60_000;
-/** The log is nearly full from this share of its limit on. */
-const LOG_SHARE_MAX = 0.9;
 
 /** Everything of the lake; one finding if there is none. */
 export async function examineLake(context: CommandContext, assembly: Assembly): Promise<readonly Finding[]> {
@@ -38,7 +36,7 @@ export async function examineLake(context: CommandContext, assembly: Assembly): 
     { state: "ok", what: "lake", found: lake.store.url },
     await examine("engine", async () => describeEngine(lake)),
     ...tables,
-    await examine("log", async () => describeLog(context, assembly, lake)),
+    ...(await examineLog(context, assembly, lake)),
     await examine("to silver", async () => silverBehind(lake)),
     await examine("to gold", async () => goldBehind(lake)),
     await examine("restatements", async () => restatementsBehind(lake)),
@@ -80,34 +78,6 @@ async function oldestVersion(lake: Lake, name: TableName): Promise<number> {
   const { commits, checkpoints } = await listLog({ store: lake.store, path: name }, 0);
   const oldest = checkpoints.at(-1)?.version ?? commits[0] ?? 0;
   return commits[0] === 0 ? 0 : oldest;
-}
-
-async function describeLog(
-  { config }: CommandContext,
-  assembly: Assembly,
-  lake: Lake,
-): Promise<Pick<Finding, "state" | "found">> {
-  const log = await assembly.log({ readOnly: true });
-  const stats = await log.stats();
-  const bronze = await lake.table("bronze/readings").snapshot();
-  const ranges = await log.ranges([...(await log.partitions()).keys()]);
-  const next =
-    bronze === undefined
-      ? ranges.map((range) => range.start)
-      : nextPositions(bronze, await log.identity(), ranges).map((position) => position.offset);
-  const waiting = ranges.reduce((sum, range, index) => sum + range.end - (next[index] ?? range.start), 0n);
-  const isBehind = ranges.some((range, index) => (next[index] ?? range.start) > range.end);
-  const size = `${megabytes(stats.usedBytes)} of ${config.log.sizeMbMax.toLocaleString("en")} MB used`;
-  const place = `${config.log.path}, format ${stats.formatVersion}, ${size}`;
-  if (isBehind) {
-    const found = `${place}; it is older than the lake: bronze has messages that it does not. See docs/operate/recovery.md.`;
-    return { state: "fail", found };
-  }
-  const isFull = stats.usedBytes > LOG_SHARE_MAX * config.log.sizeMbMax * 1_048_576;
-  return {
-    state: isFull ? "warn" : "ok",
-    found: `${place}, ${plural(waiting, "message")} not yet in bronze`,
-  };
 }
 
 /** The newest versions of a follower and of the table that it follows, in this order. @throws TABLE_CORRUPT */

@@ -63,7 +63,7 @@ export function decodeBatch(batch: RecordBatch, fromOffset: bigint, target: Deco
   };
   const base = Number(batch.baseOffset);
   const first = Number(fromOffset);
-  const secondsMax = Math.floor((batch.logTimeMs + FUTURE_TOLERANCE_MS) / 1000);
+  let secondsMax = secondsMaxOf(batch.logTimeMs);
   for (let index = 0; index < records.count; index += 1) {
     origin.offset = base + (batch.offsetDeltas?.[index] ?? index);
     if (batch.logTimeDeltasMs) origin.logTimeMs = batch.logTimeMs + (batch.logTimeDeltasMs[index] ?? 0);
@@ -72,16 +72,18 @@ export function decodeBatch(batch: RecordBatch, fromOffset: bigint, target: Deco
       continue;
     }
     const sensor = expected[records.keyIndexes[index] ?? -1];
-    if (
-      sensor !== undefined &&
-      batch.logTimeDeltasMs === undefined &&
-      scanner.readShort(sensor.prefix, index, secondsMax)
-    ) {
+    if (batch.logTimeDeltasMs) secondsMax = secondsMaxOf(origin.logTimeMs);
+    if (sensor !== undefined && scanner.readShort(sensor.prefix, index, secondsMax)) {
       target.staged.add(sensor.sensor, scanner.seconds * 1e6, scanner.value, origin);
     } else {
       decodeOne({ batch, index, value: scanner.take(index), origin }, target);
     }
   }
+}
+
+/** The latest event time that a message of this log time may have, s. */
+function secondsMaxOf(logTimeMs: number): number {
+  return Math.floor((logTimeMs + FUTURE_TOLERANCE_MS) / 1000);
 }
 
 interface OneRecord {
@@ -110,8 +112,8 @@ function decodeOne({ batch, index, value, origin }: OneRecord, target: DecodeTar
   });
 }
 
-function expectedOf(key: string, staged: StagedReadings): Expected | undefined {
-  const parts = splitKey(key);
+function expectedOf(key: string | null, staged: StagedReadings): Expected | undefined {
+  const parts = key === null ? undefined : splitKey(key);
   if (parts === undefined || !/^[\w .-]{1,100}$/.test(parts.room) || parts.room.trim() === "") {
     return undefined;
   }

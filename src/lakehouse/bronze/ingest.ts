@@ -7,7 +7,7 @@
 // positions of their own: a repeated batch leaves out those that bronze/rejected already holds. Files without a commit
 // are never seen. A second writer of the same positions loses its commit (COMMIT_OVERTAKEN) and stops.
 
-import type { EventLog, Position, RecordBatch } from "../../log/event-log.ts";
+import type { EventLog, PartitionRange, Position, RecordBatch } from "../../log/event-log.ts";
 import { placeOf } from "../../log/positions.ts";
 import { isAtriumError } from "../../support/errors.ts";
 import { faultPoint } from "../../support/fault-point.ts";
@@ -20,7 +20,16 @@ import { refuseAhead } from "../followers.ts";
 import { ensureTable, publish, writeFiles, type Lake } from "../lake.ts";
 import { decodeBatch, type RejectedMessage } from "./decode.ts";
 import { markDistinct } from "./distinct-keys.ts";
-import { advance, ingestAppId, nextPositions, positionsAfter, txnsOf } from "./positions.ts";
+import {
+  advance,
+  appIdIn,
+  type Identities,
+  identitiesOf,
+  nextPositions,
+  positionsAfter,
+  replacedTopics,
+  txnsOf,
+} from "./positions.ts";
 import { StagedReadings } from "./staged-readings.ts";
 import {
   batchInput,
@@ -35,6 +44,8 @@ export interface IngestOptions {
   readonly lake: Lake;
   readonly log: EventLog;
   readonly topics: readonly string[];
+  /** The share of the partitions to take: those whose number modulo `count` is `index`. Default: all. */
+  readonly shard?: { readonly index: number; readonly count: number };
   /** A batch is committed when it has this many messages … */
   readonly batchRowsMax: number;
   /** … or is this old, ms. */
@@ -63,6 +74,8 @@ export interface IngestSummary {
   readonly batches: number;
 }
 
+/** How often ingestion looks for partitions that were added, ms. */
+const LOOK_FOR_PARTITIONS_MS = 10_000;
 /** How long one read waits for messages before it looks at signal and age again, ms. */
 const READ_WAIT_MS = 200;
 /** Records of one read: each is decoded in one go, and others want their turn between two. */
@@ -72,8 +85,7 @@ const REJECTED_MAX = 50_000;
 
 /** Where ingestion stands between two batches. */
 interface State {
-  /** The log's. */
-  readonly identity: string;
+  readonly identities: Identities;
   readonly positions: readonly Position[];
   readonly readings: Snapshot;
   readonly rejected: Snapshot;
@@ -94,9 +106,11 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const readings = await ensureTable(lake, "bronze/readings");
   refuseAhead("silver/readings", silver, readings);
   const rejected = await ensureTable(lake, "bronze/rejected");
-  const identity = await log.identity();
-  const positions = nextPositions(readings, identity, await log.ranges(topics));
-  let state: State = { identity, positions, readings, rejected };
+  const identities = await identitiesOf(log, topics);
+  const positions = nextPositions(readings, identities, await rangesOf(options));
+  warnOfReplaced(options, readings, identities);
+  let state: State = { identities, positions, readings, rejected };
+  let lookAtMs = lake.clock.monotonicMs() + LOOK_FOR_PARTITIONS_MS;
   await log.release(state.positions);
   const staged = new StagedReadings(
     Math.min(options.batchRowsMax, READ_RECORDS_MAX),
@@ -104,6 +118,10 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   );
   const sum = { readings: 0, rejected: 0, batches: 0 };
   while (!signal.aborted) {
+    if (lake.clock.monotonicMs() >= lookAtMs) {
+      state = await withNewPartitions(options, state);
+      lookAtMs = lake.clock.monotonicMs() + LOOK_FOR_PARTITIONS_MS;
+    }
     const wasComplete = options.isComplete();
     const batch = await collect(options, { from: state.positions, staged }).catch(async (error: unknown) =>
       explainLoss(options, state, error),
@@ -121,11 +139,46 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
 async function explainLoss({ lake }: IngestOptions, state: State, error: unknown): Promise<never> {
   if (!isAtriumError(error, "LOG_OFFSET_LOST")) throw error;
   const newest = await lake.table("bronze/readings").snapshot();
-  for (const [appId, position] of txnsOf(state.identity, state.positions)) {
+  for (const [appId, position] of txnsOf(state.identities, state.positions)) {
     const committed = newest?.txns.get(appId) ?? -1n;
     if (committed > position) throw overtaken("bronze/readings", appId, committed);
   }
   throw error;
+}
+
+/** The ranges of the partitions in this process's share. */
+async function rangesOf({ log, topics, shard }: IngestOptions): Promise<readonly PartitionRange[]> {
+  const { index, count } = shard ?? { index: 0, count: 1 };
+  return (await log.ranges(topics)).filter(({ partition }) => partition % count === index);
+}
+
+/** A log may be given more partitions while it is read; a log that is away is asked again next time. */
+async function withNewPartitions(options: IngestOptions, state: State): Promise<State> {
+  const known = new Set(state.positions.map(placeOf));
+  try {
+    const added = (await rangesOf(options)).filter((range) => !known.has(placeOf(range)));
+    if (added.length === 0) return state;
+    options.logger.info("New partitions are read from their beginning.", { partitions: added.map(placeOf) });
+    return {
+      ...state,
+      positions: [...state.positions, ...nextPositions(state.readings, state.identities, added)],
+    };
+  } catch (error) {
+    // Reading itself says what is wrong with a topic.
+    if (isAtriumError(error, "STORE_FAILED") || isAtriumError(error, "NOT_FOUND")) return state;
+    throw error;
+  }
+}
+
+/** Bronze has messages of such a topic, but of an earlier one of its name, or of another log. */
+function warnOfReplaced({ topics, logger }: IngestOptions, readings: Snapshot, identities: Identities): void {
+  for (const topic of replacedTopics(readings, identities, topics)) {
+    logger.warn(
+      `The topic ${topic} is not the one that bronze was fed from: it was made again, or the log is another. It is taken ` +
+        "in from its beginning. What the earlier one held and bronze had not taken is lost; replay its source if it matters.",
+      { topic },
+    );
+  }
 }
 
 /** Reads and decodes until the batch is full or old enough, or the log has no more; the batch may be empty. */
@@ -180,7 +233,7 @@ interface Step {
 async function commitBatch(options: IngestOptions, { state, batch, sum }: Step): Promise<State> {
   const { lake } = options;
   const { staged, after } = batch;
-  const txns = txnsOf(state.identity, after);
+  const txns = txnsOf(state.identities, after);
   const madeAtMs = Math.max(
     lake.clock.nowMs(),
     state.readings.timestampMs + 1,
@@ -251,8 +304,8 @@ async function writeReadings(
 }
 
 /** True if an earlier try at this batch got as far as to commit the message. */
-function isHeld({ identity, rejected }: State, message: RejectedMessage): boolean {
-  return message.offset <= (rejected.txns.get(ingestAppId(identity, message)) ?? -1n);
+function isHeld({ identities, rejected }: State, message: RejectedMessage): boolean {
+  return message.offset <= (rejected.txns.get(appIdIn(identities, message)) ?? -1n);
 }
 
 async function append(

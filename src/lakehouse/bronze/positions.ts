@@ -1,10 +1,12 @@
 // Where ingestion stands: positions come from the table's own commits, never from a consumer group.
 //
-// They are kept for each log apart (by its identity): a log that took another's place begins at its own first offset.
+// They are kept for each log apart (by the identity of its topics): a log, or a topic, that took another's place begins at
+// its own first offset.
 
-import type { PartitionRange, Position, RecordBatch } from "../../log/event-log.ts";
+import type { EventLog, PartitionRange, Position, RecordBatch } from "../../log/event-log.ts";
 import { placeOf } from "../../log/positions.ts";
 import { positionAfter } from "../../log/records.ts";
+import { present } from "../../support/assert.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 
 /** The txn appId under which a log's partition keeps its last committed offset. */
@@ -15,15 +17,37 @@ export function ingestAppId(
   return `ingest:${log}:${topic}:${partition}`;
 }
 
+/** Topic -> its identity: see EventLog. */
+export type Identities = ReadonlyMap<string, string>;
+
+/** The identities of these topics. @throws NOT_FOUND */
+export async function identitiesOf(log: EventLog, topics: readonly string[]): Promise<Identities> {
+  return new Map(await Promise.all(topics.map(async (topic) => [topic, await log.identity(topic)] as const)));
+}
+
 /** The next offset to ingest of every partition: behind the last one committed, or the log's first for a new one. */
 export function nextPositions(
   snapshot: Snapshot,
-  log: string,
+  identities: Identities,
   ranges: readonly PartitionRange[],
 ): readonly Position[] {
   return ranges.map(({ topic, partition, start }) => {
-    const committed = snapshot.txns.get(ingestAppId(log, { topic, partition }));
+    const committed = snapshot.txns.get(appIdIn(identities, { topic, partition }));
     return { topic, partition, offset: committed === undefined ? start : committed + 1n };
+  });
+}
+
+/** Those of the topics of which bronze has taken messages, but none under the identity that they have now. */
+export function replacedTopics(
+  snapshot: Snapshot,
+  identities: Identities,
+  topics: readonly string[],
+): readonly string[] {
+  const taken = [...snapshot.txns.keys()];
+  return topics.filter((topic) => {
+    const ofTopic = taken.filter((appId) => appId.startsWith("ingest:") && appId.split(":")[2] === topic);
+    const prefix = `ingest:${identities.get(topic) ?? ""}:`;
+    return ofTopic.length > 0 && !ofTopic.some((appId) => appId.startsWith(prefix));
   });
 }
 
@@ -39,6 +63,11 @@ export function advance(positions: readonly Position[], later: readonly Position
 }
 
 /** The txn actions that say everything of the log below these positions is committed. */
-export function txnsOf(log: string, positions: readonly Position[]): ReadonlyMap<string, bigint> {
-  return new Map(positions.map((position) => [ingestAppId(log, position), position.offset - 1n]));
+export function txnsOf(identities: Identities, positions: readonly Position[]): ReadonlyMap<string, bigint> {
+  return new Map(positions.map((position) => [appIdIn(identities, position), position.offset - 1n]));
+}
+
+/** The txn appId of a partition of a topic whose identity is known. */
+export function appIdIn(identities: Identities, place: Pick<Position, "topic" | "partition">): string {
+  return ingestAppId(present(identities.get(place.topic), `identity of ${place.topic}`), place);
 }

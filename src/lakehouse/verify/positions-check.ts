@@ -3,6 +3,7 @@
 import type { EventLog } from "../../log/event-log.ts";
 import type { TableName } from "../../reading/tables.ts";
 import { isAtriumError } from "../../support/errors.ts";
+import { identitiesOf } from "../bronze/positions.ts";
 import { filesNotMoved } from "../bronze/redrive-marks.ts";
 import { FOLLOWERS } from "../followers.ts";
 import { tableInput } from "../lake.ts";
@@ -48,11 +49,11 @@ function positionsOf(facts: LogFacts | undefined): readonly PartitionPosition[] 
 export async function checkEventLog(job: Job, tables: Tables, open: () => Promise<EventLog>): Promise<void> {
   try {
     const log = await open();
-    const [identity, partitions] = [await log.identity(), await log.partitions()];
-    const ranges = await log.ranges([...partitions.keys()]);
+    const topics = [...(await log.partitions()).keys()];
+    const [identities, ranges] = [await identitiesOf(log, topics), await log.ranges(topics)];
     for (const position of positionsOf(tables.get("bronze/readings"))) {
-      if (position.identity !== identity) continue;
       const { topic, partition } = position;
+      if (position.identity !== identities.get(topic)) continue;
       const range = ranges.find((known) => known.topic === topic && known.partition === partition);
       const next = position.last + 1n;
       if (range !== undefined && next >= range.start && next <= range.end) continue;

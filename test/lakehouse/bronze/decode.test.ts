@@ -183,7 +183,7 @@ test("gaps in the offsets and log times of each record are kept", () => {
     value: Buffer.from(`{"room":"413","sensor":"co2","ts":1377299108,"value":${value}}`),
   }));
   const { rows } = decode(
-    batchOf(items, { offsetDeltas: Uint32Array.of(0, 7), logTimeDeltasMs: Int32Array.of(0, 9) }),
+    batchOf(items, { offsetDeltas: Uint32Array.of(0, 7), logTimeDeltasMs: Float64Array.of(0, 9) }),
   );
   assert.deepEqual(
     rows.map((row) => [row.offset, row.logUs]),

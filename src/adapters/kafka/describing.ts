@@ -1,0 +1,69 @@
+// What `doctor` says of a cluster: its brokers and topics, and which of their settings may lose messages.
+
+import { ConfigResourceTypes } from "@platformatic/kafka";
+import type { LogDescription } from "../../log/described-log.ts";
+import type { Cluster, TopicFacts } from "./cluster.ts";
+
+/** Looks at the cluster and at those of the topics that it has. @throws what the client throws */
+export async function describeCluster(cluster: Cluster, wanted: readonly string[]): Promise<LogDescription> {
+  const { brokers } = await cluster.admin.metadata({ topics: [], forceUpdate: true });
+  const there = new Set(await cluster.topicNames());
+  const topics = [...(await cluster.topics(wanted.filter((topic) => there.has(topic)))).values()];
+  const partitions = topics.reduce((sum, { leaders }) => sum + leaders.length, 0);
+  const id = await cluster.id();
+  const text = `Kafka cluster ${id}, ${count(brokers.size, "broker")}, ${count(topics.length, "topic")} with ${count(partitions, "partition")}`;
+  if (topics.length === 0) return { text, warnings: [] };
+  return {
+    text,
+    warnings: [
+      ...withoutLeader(topics),
+      ...(await openTransactions(cluster, topics)),
+      ...(await shortLived(cluster, topics)),
+    ],
+  };
+}
+
+function withoutLeader(topics: readonly TopicFacts[]): readonly string[] {
+  return topics
+    .filter(({ leaders }) => leaders.some((leader) => leader < 0))
+    .map(({ name }) => `${name} has partitions without a leader: look at the brokers.`);
+}
+
+/** Nothing behind the start of an open transaction can be read. */
+async function openTransactions(cluster: Cluster, topics: readonly TopicFacts[]): Promise<readonly string[]> {
+  const stable = await cluster.ranges(topics, "stable");
+  const all = await cluster.ranges(topics, "all");
+  return stable.flatMap(({ topic, partition, end }, index) => {
+    const hidden = (all[index]?.end ?? end) - end;
+    if (hidden <= 0n) return [];
+    return `${topic}/${partition}: ${hidden} messages wait for the end of a transaction; if they go on waiting, look for it with kafka-transactions.sh.`;
+  });
+}
+
+async function shortLived(cluster: Cluster, topics: readonly TopicFacts[]): Promise<readonly string[]> {
+  const described = await cluster.admin.describeConfigs({
+    resources: topics.map(({ name }) => ({ resourceType: ConfigResourceTypes.TOPIC, resourceName: name })),
+  });
+  return described.flatMap(({ resourceName, configs }) => {
+    const valueOf = (name: string): string => configs.find((config) => config.name === name)?.value ?? "";
+    const warnings: string[] = [];
+    for (const setting of ["retention.ms", "retention.bytes"]) {
+      const value = valueOf(setting);
+      if (value !== "-1" && value !== "") {
+        warnings.push(
+          `${resourceName} has ${setting}=${value}: messages that bronze has not taken by then are lost; -1 keeps them.`,
+        );
+      }
+    }
+    if (valueOf("cleanup.policy").includes("compact")) {
+      warnings.push(
+        `${resourceName} is compacted: it keeps the last reading of each sensor alone; set cleanup.policy=delete.`,
+      );
+    }
+    return warnings;
+  });
+}
+
+function count(number: number, what: string): string {
+  return `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
+}
