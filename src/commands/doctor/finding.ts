@@ -11,7 +11,7 @@ export interface Finding {
   readonly cells?: readonly string[];
 }
 
-/** Looks; what fails is a finding too. What is not there, or may not be opened, is a warning. */
+/** Looks; what fails is a finding too. */
 export async function examine(
   what: string,
   look: () => Promise<string | Pick<Finding, "state" | "found" | "cells">>,
@@ -20,9 +20,14 @@ export async function examine(
     const found = await look();
     return typeof found === "string" ? { state: "ok", what, found } : { what, ...found };
   } catch (error) {
-    const isMild = isAtriumError(error, "NOT_FOUND") || isAtriumError(error, "STORE_DENIED");
-    return { state: isMild ? "warn" : "fail", what, found: messageOf(error) };
+    return failed(what, error);
   }
+}
+
+/** The finding that a look has failed: what is not there, or may not be opened, is a warning. */
+export function failed(what: string, error: unknown): Finding {
+  const isMild = isAtriumError(error, "NOT_FOUND") || isAtriumError(error, "STORE_DENIED");
+  return { state: isMild ? "warn" : "fail", what, found: messageOf(error) };
 }
 
 /** Bytes as megabytes: whole ones from 10 on. */

@@ -5,9 +5,9 @@ import { identitiesOf, nextPositions } from "../../lakehouse/bronze/positions.ts
 import type { Lake } from "../../lakehouse/lake.ts";
 import type { EventLog, Position } from "../../log/event-log.ts";
 import { checkPosition } from "../../log/positions.ts";
-import { isAtriumError, messageOf } from "../../support/errors.ts";
+import { messageOf } from "../../support/errors.ts";
 import type { CommandContext } from "../command.ts";
-import { type Finding, plural } from "./finding.ts";
+import { failed, type Finding, plural } from "./finding.ts";
 
 /** The log, its warnings, and the partitions of which messages are lost. */
 export async function examineLog(
@@ -29,7 +29,7 @@ export async function examineLog(
       ...lost.map((message) => finding("fail", `${message} See docs/operate/recovery.md.`)),
     ];
   } catch (error) {
-    return [finding(isAtriumError(error, "NOT_FOUND") ? "warn" : "fail", messageOf(error))];
+    return [failed("log", error)];
   }
 }
 
