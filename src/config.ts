@@ -50,6 +50,17 @@ export interface Config {
     readonly bronzePartitionBy: readonly BronzePartitionColumn[];
     readonly goldEverySeconds: number;
   };
+  readonly upkeep: {
+    /** 0 means never. */
+    readonly everySeconds: number;
+    readonly compactTargetMb: number;
+    readonly vacuumGraceHours: number;
+    /** Days kept before the newest; undefined keeps all. */
+    readonly bronzeDays: number | undefined;
+    readonly rejectedDays: number | undefined;
+    readonly silverDays: number | undefined;
+    readonly goldDays: number | undefined;
+  };
   readonly s3: {
     readonly accessKeyId: string | undefined;
     readonly secretAccessKey: Secret | undefined;
@@ -146,6 +157,15 @@ function configFrom(values: SettingValues): Config {
       batchRowsMax: values.BATCH_ROWS,
       bronzePartitionBy: values.BRONZE_PARTITION_BY,
       goldEverySeconds: values.GOLD_EVERY_SECONDS,
+    },
+    upkeep: {
+      everySeconds: values.UPKEEP_EVERY_SECONDS,
+      compactTargetMb: values.COMPACT_TARGET_MB,
+      vacuumGraceHours: values.VACUUM_GRACE_HOURS,
+      bronzeDays: values.RETENTION_BRONZE_DAYS,
+      rejectedDays: values.RETENTION_REJECTED_DAYS,
+      silverDays: values.RETENTION_SILVER_DAYS,
+      goldDays: values.RETENTION_GOLD_DAYS,
     },
     s3: {
       accessKeyId: values.AWS_ACCESS_KEY_ID,

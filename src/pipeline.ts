@@ -6,9 +6,10 @@
 // leaves undone is found again in the log and the tables, so that nothing here has to be remembered.
 
 import { ingest, type IngestOptions, type IngestSummary } from "./lakehouse/bronze/ingest.ts";
-import { makeGold, type GoldSummary } from "./lakehouse/gold/gold.ts";
+import { makeGold, NO_GOLD, type GoldSummary } from "./lakehouse/gold/gold.ts";
 import type { Lake } from "./lakehouse/lake.ts";
 import { refineBatch } from "./lakehouse/silver/refine.ts";
+import { upkeep, type UpkeepOptions } from "./lakehouse/upkeep/upkeep.ts";
 import { withBoundedLead } from "./log/bounded-lead.ts";
 import type { EventLog } from "./log/event-log.ts";
 import { present } from "./support/assert.ts";
@@ -16,6 +17,9 @@ import type { Clock } from "./support/clock.ts";
 import { isAtriumError, type AtriumError } from "./support/errors.ts";
 import type { Logger } from "./support/logger.ts";
 import { makeWake, type Wake } from "./support/wake.ts";
+
+/** The wall clock jumps if it moves by so much, ms, beside the monotonic one within a round. */
+const CLOCK_JUMP_MS = 60_000;
 
 /** Bounds and rhythm of the stages behind the log. */
 export interface StageOptions {
@@ -70,15 +74,48 @@ export async function goldLoop(
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      const { daysReplaced } = await makeGold(options);
-      if (daysReplaced.length > 0) options.logger.info("gold made", { days: daysReplaced });
+      logGold(options.logger, await makeGold(options));
     } catch (error) {
-      if (!isAtriumError(error, "COMMIT_CONFLICT")) throw error;
+      const isLost = isAtriumError(error, "COMMIT_CONFLICT") || isAtriumError(error, "COMMIT_OVERTAKEN");
+      if (!isLost) throw error;
       options.logger.warn("another writer made the same gold; trying again later", {
         message: error.message,
       });
     }
     await options.clock.sleep(options.everyMs, signal);
+  }
+}
+
+function logGold(logger: Logger, summary: GoldSummary): void {
+  const { daysReplaced, daysRestated, daysExpired, valuesRestated: values, lateReadings } = summary;
+  if (daysReplaced.length > 0) logger.info("gold made", { days: daysReplaced });
+  if (daysExpired.length > 0) {
+    logger.warn("readings came for days that silver does not keep any more: their gold stays", {
+      days: daysExpired,
+    });
+  }
+  if (daysRestated.length > 0) logger.info("gold restated", { days: daysRestated, values, lateReadings });
+}
+
+/**
+ * Looks after the tables every `everyMs`, until the signal aborts. What fails is logged and comes again. After the clock has
+ * jumped nobody knows how old a file is: that round removes none.
+ */
+export async function upkeepLoop(
+  options: StageOptions &
+    Pick<UpkeepOptions, "retentionDays" | "targetBytes" | "graceMs"> & { readonly everyMs: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock } = options;
+  const offsetMs = (): number => clock.nowMs() - clock.monotonicMs();
+  let lastOffsetMs = offsetMs();
+  for (;;) {
+    await clock.sleep(options.everyMs, signal);
+    if (signal.aborted) return;
+    const isVacuumed = Math.abs(offsetMs() - lastOffsetMs) < CLOCK_JUMP_MS;
+    lastOffsetMs = offsetMs();
+    if (!isVacuumed) options.logger.warn("the clock has jumped: no files are removed this time");
+    await upkeep({ ...options, isVacuumed, signal });
   }
 }
 
@@ -143,7 +180,7 @@ export async function runOnce<Replayed>(options: RunOptions<Replayed>): Promise<
     },
     async (signal) => refineLoop(options, { bell, signal, isComplete: () => isIngested }),
   ]);
-  const gold = options.signal.aborted ? { daysChecked: [], daysReplaced: [] } : await makeGold(options);
+  const gold = options.signal.aborted ? NO_GOLD : await makeGold(options);
   if (damage !== undefined) throw damage;
   return { replay: present(replayed, "the summary of the replay"), ingest: ingested, refine: refined, gold };
 }

@@ -54,6 +54,13 @@ export const KEYS = {
   readings: [key("ts_utc", "timestamp"), key("sensor_type"), key("room")],
   hourly: [key("event_date", "date"), key("hour_utc", "integer"), key("sensor_type"), key("room")],
   daily: [key("event_date", "date"), key("room")],
+  restatements: [
+    key("event_date", "date"),
+    key("room"),
+    key("revision", "integer"),
+    key("restated_at", "timestamp"),
+    key("column_name"),
+  ],
   rooms: [key("room")],
   sensors: [key("room"), key("sensor_type")],
 } as const satisfies Record<string, readonly KeyColumn[]>;

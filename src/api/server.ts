@@ -21,6 +21,7 @@ import {
   silverSensorTypesRoute,
 } from "./routes/original.ts";
 import { readingsRoute } from "./routes/readings.ts";
+import { restatementsRoute } from "./routes/restatements.ts";
 import type { TableReader } from "./table-reader.ts";
 
 /** What the server needs. */
@@ -122,6 +123,7 @@ function routesOf(api: Api, logger: Logger): readonly ((hasKeys: boolean) => Sea
     readingsRoute(api),
     hourlyRoute(api),
     dailyRoute(api),
+    restatementsRoute(api),
     tablesRoute(api),
     liveRoute(api),
     readyRoute(api, logger),

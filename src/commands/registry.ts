@@ -28,6 +28,10 @@ export const COMMANDS: Registry = {
     summary: "Make the KPIs of the days that changed, or of the days named.",
     load: async () => (await import("./gold.ts")).goldCommand,
   },
+  upkeep: {
+    summary: "Look after the tables: expire, merge, clean up.",
+    load: async () => (await import("./upkeep.ts")).upkeepCommand,
+  },
   serve: {
     summary: "Answer over HTTP.",
     load: async () => (await import("./serve.ts")).serveCommand,
@@ -43,6 +47,18 @@ export const COMMANDS: Registry = {
   table: {
     summary: "List tables and their history.",
     load: async () => (await import("./table.ts")).tableCommand,
+  },
+  rejected: {
+    summary: "List the messages that are no readings, and redrive those that are by now.",
+    load: async () => (await import("./rejected.ts")).rejectedCommand,
+  },
+  erase: {
+    summary: "Erase a room from all tables, for good.",
+    load: async () => (await import("./erase.ts")).eraseCommand,
+  },
+  verify: {
+    summary: "Hold the lake against its files, its log and what it was made of.",
+    load: async () => (await import("./verify.ts")).verifyCommand,
   },
   doctor: {
     summary: "Check the machine, the configuration, the log and the lake.",

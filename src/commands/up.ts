@@ -1,7 +1,7 @@
 // `atrium up`: all stages, scheduled gold and the API as one long-lived process.
 
 import { ingest } from "../lakehouse/bronze/ingest.ts";
-import { goldLoop, refineLoop, together } from "../pipeline.ts";
+import { goldLoop, refineLoop, together, upkeepLoop } from "../pipeline.ts";
 import { isAtriumError } from "../support/errors.ts";
 import { makeWake } from "../support/wake.ts";
 import { defineCommand, switchFlag } from "./command.ts";
@@ -20,11 +20,13 @@ import {
   SOURCE_SETTINGS,
   stageOptions,
 } from "./stages.ts";
+import { upkeepRules, UPKEEP_SETTINGS } from "./upkeep-rules.ts";
 
 /** The command. */
 export const upCommand = defineCommand({
   about:
-    "Runs everything in one process until it is stopped: replay at its pace, ingest, refine, gold every GOLD_EVERY_SECONDS, API.\n" +
+    "Runs everything in one process until it is stopped: replay at its pace, ingest, refine, gold every\n" +
+    "GOLD_EVERY_SECONDS, upkeep every UPKEEP_EVERY_SECONDS, API.\n" +
     "Without SOURCE_URL nothing is replayed: messages come into the log from elsewhere.",
   flags: { restart: switchFlag("Sends files again from their beginning; silver leaves out what it holds.") },
   settings: [
@@ -33,7 +35,9 @@ export const upCommand = defineCommand({
     ...LAKE_SETTINGS,
     ...LOG_SETTINGS,
     ...BATCH_SETTINGS,
+    ...UPKEEP_SETTINGS,
     "GOLD_EVERY_SECONDS",
+    "UPKEEP_EVERY_SECONDS",
     "API_HOST",
     "API_PORT",
   ],
@@ -76,6 +80,10 @@ export const upCommand = defineCommand({
         }),
       async (signal) => refineLoop(stages, { bell, signal, isComplete: forever }),
       async (signal) => goldLoop({ ...stages, everyMs: config.lake.goldEverySeconds * 1000 }, signal),
+      async (signal) => {
+        const everyMs = config.upkeep.everySeconds * 1000;
+        if (everyMs > 0) await upkeepLoop({ ...stages, ...upkeepRules(context), everyMs }, signal);
+      },
       async (signal) => serveUntil(context, lake, signal),
     ]);
     return 0;

@@ -10,6 +10,7 @@ export const SECTIONS = {
   log: "The log between replay and bronze",
   kafka: "Apache Kafka (not in this version; checked, and used when LOG=kafka is there)",
   lake: "The lake and how it is filled",
+  upkeep: "How the lake is kept small and quick (atrium upkeep, and up in the background)",
   s3: "S3 (not in this version; used when the lake is on S3)",
   engine: "The engine that transforms and answers",
   building: "The building",
@@ -57,6 +58,7 @@ const replay = settingsOf("replay");
 const log = settingsOf("log");
 const kafka = settingsOf("kafka");
 const lake = settingsOf("lake");
+const upkeep = settingsOf("upkeep");
 const s3 = settingsOf("s3");
 const engine = settingsOf("engine");
 const building = settingsOf("building");
@@ -79,6 +81,11 @@ const host = kinds.text("HOST", {
 const url = kinds.text("URL", {
   pattern: /^https?:\/\/[^\s/@]+(\/\S*)?$/,
   allowed: "an http or https address without a password in it",
+});
+
+const keepDays = (doc: string): TableSetting<number | undefined> => ({
+  ...upkeep.optional(kinds.integer(1, 36_525), doc),
+  defaultNote: "for ever",
 });
 
 /** All settings by the name of their environment variable. */
@@ -168,6 +175,29 @@ export const SETTINGS = {
     "60",
     "How often `up` makes gold again for the days that changed, seconds.",
   ),
+
+  UPKEEP_EVERY_SECONDS: upkeep.given(
+    kinds.decimal(0, 86_400),
+    "300",
+    "How often `up` looks after the tables, seconds; 0 leaves it to `atrium upkeep`.",
+  ),
+  COMPACT_TARGET_MB: upkeep.given(
+    kinds.integer(1, 4_096),
+    "256",
+    "Small data files are merged into files of about this size, MB.",
+  ),
+  VACUUM_GRACE_HOURS: {
+    ...upkeep.given(
+      kinds.decimal(0.1, 168),
+      "168",
+      "Data files that no longer belong to a table are kept this many hours for readers of older versions.",
+    ),
+    flag: "grace-hours",
+  },
+  RETENTION_BRONZE_DAYS: keepDays("bronze/readings keeps its newest day and this many days before it."),
+  RETENTION_REJECTED_DAYS: keepDays("bronze/rejected keeps what came in today and this many days before."),
+  RETENTION_SILVER_DAYS: keepDays("silver/readings keeps its newest day and this many days before it."),
+  RETENTION_GOLD_DAYS: keepDays("The gold tables keep their newest day and this many days before it."),
 
   AWS_ACCESS_KEY_ID: s3.optional(kinds.text("ID"), "Access key of the S3 store."),
   AWS_SECRET_ACCESS_KEY: {

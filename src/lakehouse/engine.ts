@@ -31,6 +31,15 @@ export interface FilesInput {
   readonly columns: readonly Pick<Column, "name" | "type">[];
   readonly partitionColumns: readonly string[];
   readonly files: readonly InputFile[];
+  /** The version of a table that the files belong to: a lake keeps them from being removed while they are read. */
+  readonly source?: TableVersion;
+}
+
+/** A version of a table of the lake. */
+export interface TableVersion {
+  /** Path of the table: `bronze/readings`. */
+  readonly table: string;
+  readonly version: number;
 }
 
 /** What a statement reads. */
@@ -42,8 +51,10 @@ export interface Transform {
   readonly inputs: readonly Input[];
   /** Columns of the result, in this order and of these types. */
   readonly columns: readonly Pick<Column, "name" | "type">[];
-  /** At least one. */
+  /** With none the result is one file. */
   readonly partitionColumns: readonly string[];
+  /** Columns by which the rows of the one file are sorted, nulls last; with partition columns no order is kept. */
+  readonly orderBy?: readonly string[];
 }
 
 /** Smallest and largest value of a column in a file, and its nulls; timestamps as ISO text with µs. */
@@ -99,12 +110,15 @@ export interface Answer {
  *
  * Atomicity: `write` returns all files of the result, or fails and leaves none. It changes no table: the caller moves
  * the files into the store and commits. Isolation: calls run side by side and see only their own inputs.
- * Errors: QUERY_INVALID for text that a user got wrong, QUERY_TIMEOUT, STORE_FULL when scratch space ends,
- * ENGINE_FAILED otherwise. Limits: memory as configured; `query` returns at most `rowsMax` rows.
+ * Errors: QUERY_INVALID for text that a user got wrong, QUERY_TIMEOUT, STORE_FULL when scratch space ends, TABLE_CORRUPT
+ * naming an input file that is missing or cannot be read, ENGINE_FAILED otherwise. Limits: memory as configured; `query` returns at most `rowsMax` rows.
  */
 export interface Engine extends AsyncDisposable {
-  /** Runs a transform into Parquet files (zstd), one or more a partition, on disk but not synced. */
-  write(transform: Transform): Promise<Written>;
+  /**
+   * Runs a transform into Parquet files (zstd), one or more a partition, on disk but not synced. When the signal aborts
+   * it may fail with ENGINE_FAILED before its time.
+   */
+  write(transform: Transform, signal?: AbortSignal): Promise<Written>;
 
   /** Answers a read-only query: one SELECT that can reach its inputs and nothing else. */
   query(query: Query, signal?: AbortSignal): Promise<Answer>;

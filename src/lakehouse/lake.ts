@@ -1,10 +1,16 @@
 // A lake: its marker, its tables, and the two steps that every stage shares, reading a version and publishing files.
 
-import { sqlNameOf, tableDefinition, type TableDefinition, type TableName } from "../reading/tables.ts";
+import {
+  sqlNameOf,
+  tableDefinition,
+  tableNamed,
+  type TableDefinition,
+  type TableName,
+} from "../reading/tables.ts";
 import { uniqueId } from "../support/chance.ts";
 import type { Clock } from "../support/clock.ts";
-import { AtriumError } from "../support/errors.ts";
-import type { Logger } from "../support/logger.ts";
+import { AtriumError, isAtriumError } from "../support/errors.ts";
+import { type Logger, silentLogger } from "../support/logger.ts";
 import { inParallel } from "../support/parallel.ts";
 import type { AddFile, TableSchema } from "./delta/actions.ts";
 import type { CheckpointCodec } from "./delta/checkpoint.ts";
@@ -14,6 +20,7 @@ import type { Snapshot } from "./delta/snapshot.ts";
 import { fileStats } from "./delta/stats.ts";
 import { deltaTable, type DeltaTable } from "./delta/table.ts";
 import type { Engine, FilesInput, Transform, WrittenFile } from "./engine.ts";
+import { type Holds, holdingEngine, makeHolds } from "./holds.ts";
 
 /** Version of the stored formats: what a lake of this program holds and this program can read. */
 export const LAKE_FORMAT_VERSION = 1;
@@ -40,6 +47,8 @@ export interface LakeParts {
 export interface Lake extends LakeParts {
   definition(name: TableName): TableDefinition;
   table(name: TableName): DeltaTable;
+  /** Keeps versions alive while they are read; calls of `engine` do so by themselves. */
+  readonly holds: Holds;
 }
 
 /**
@@ -57,7 +66,17 @@ export async function openLake(parts: LakeParts, options: { readonly create: boo
     tables.set(name, opened);
     return opened;
   };
-  return { ...parts, definition, table };
+  const holds = makeHolds({
+    store: parts.store,
+    clock: parts.clock,
+    logger: parts.logger ?? silentLogger,
+    id: newToken(),
+    wasNewest: ({ table: path, version }, withinMs) => {
+      const name = tableNamed(path);
+      return name !== undefined && table(name).wasNewest(version, withinMs);
+    },
+  });
+  return { ...parts, engine: holdingEngine(parts.engine, holds), holds, definition, table };
 }
 
 /** The newest version of a table, made empty if it is missing. */
@@ -69,15 +88,42 @@ export async function ensureTable(lake: Lake, name: TableName): Promise<Snapshot
 export async function tableInput(
   lake: Lake,
   name: TableName,
-  source: { readonly snapshot: Snapshot | undefined; readonly files?: readonly AddFile[] },
+  source: {
+    readonly snapshot: Snapshot | undefined;
+    readonly files?: readonly Pick<AddFile, "path" | "partitionValues">[];
+  },
 ): Promise<FilesInput> {
   const files = source.files ?? [...(source.snapshot?.files.values() ?? [])];
   const localFiles = await inParallel(files, FILES_AT_ONCE, async (file) => ({
-    localPath: await lake.store.localFile(storePath(name, file.path)),
+    localPath: await localFile(lake.store, name, file),
     partitionValues: file.partitionValues,
   }));
   const { columns, partitionColumns } = source.snapshot?.schema ?? lake.definition(name);
-  return { kind: "files", name: sqlNameOf(name), columns, partitionColumns, files: localFiles };
+  const version = source.snapshot?.version;
+  return {
+    kind: "files",
+    name: sqlNameOf(name),
+    columns,
+    partitionColumns,
+    files: localFiles,
+    ...(version === undefined ? {} : { source: { table: name, version } }),
+  };
+}
+
+async function localFile(
+  store: ObjectStore,
+  name: TableName,
+  { path }: Pick<AddFile, "path">,
+): Promise<string> {
+  try {
+    return await store.localFile(storePath(name, path));
+  } catch (cause) {
+    if (!isAtriumError(cause, "NOT_FOUND")) throw cause;
+    const message =
+      `A data file of ${name} is missing: ${store.url}/${storePath(name, path)}. Nothing was made without it. ` +
+      "Restore it from a backup, or see docs/operate/recovery.md; atrium verify looks for others.";
+    throw new AtriumError("TABLE_CORRUPT", message, { cause, details: { file: storePath(name, path) } });
+  }
 }
 
 /** Runs a transform and moves its files into the table's folder, unseen until a commit names them. */

@@ -53,6 +53,17 @@ export interface PartitionRange {
 /** A producer's own notes on how far it is: name -> text. Written with the records or not at all. */
 export type Progress = ReadonlyMap<string, string>;
 
+/** Notes on their way into the log, with the records that they tell of. */
+export interface ProgressStep {
+  readonly producer: string;
+  readonly notes: Progress;
+  /**
+   * What the producer knows to be stored under the names of `notes`; a name left out has no note. If something else is
+   * stored, another one works under this producer's name, and nothing is appended. Left out: whatever is there is replaced.
+   */
+  readonly previous?: Progress;
+}
+
 /** Bounds of one read. */
 export interface ReadLimits {
   /** Stop adding batches once this many records are read (at least one batch is returned if there is any). */
@@ -71,8 +82,8 @@ export interface ReadLimits {
  * LOG_CORRUPT when stored data is damaged, LOG_OFFSET_LOST when a position is not held (below the start, or beyond
  * the end), NOT_FOUND for a topic or partition that was not made, INTERNAL for records that do not fit together and
  * for any use after dispose; STORE_FULL, STORE_DENIED, STORE_FAILED as in ObjectStore. Limits: at most 65,535 records
- * and 64 MiB a batch, 1,024 partitions a topic. Concurrency: one writer a producer, any number of readers, in any
- * process. Dispose: may be repeated; it ends waiting reads, which then return an empty list.
+ * and 64 MiB a batch, 1,024 partitions a topic. Concurrency: one writer a producer (a second one is refused if both say what
+ * they know to be stored), any number of readers, in any process. Dispose: may be repeated; it ends waiting reads, which then return an empty list.
  */
 export interface EventLog extends AsyncDisposable {
   /** A name that no other log has and that this one keeps: offsets of another log mean nothing here. */
@@ -90,11 +101,9 @@ export interface EventLog extends AsyncDisposable {
   /**
    * Appends the batches and, in the same step, the producer's progress notes (those named; others stay). The arrays of
    * a batch belong to the caller again once it resolves: an adapter that keeps them copies them.
+   * @throws COMMIT_OVERTAKEN if one of the notes is no longer the `previous` one: then nothing is appended
    */
-  append(
-    batches: readonly OutgoingBatch[],
-    progress?: { readonly producer: string; readonly notes: Progress },
-  ): Promise<void>;
+  append(batches: readonly OutgoingBatch[], progress?: ProgressStep): Promise<void>;
 
   /** The notes that a producer stored with its last appends; empty for one that is not known. */
   progress(producer: string): Promise<Progress>;

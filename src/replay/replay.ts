@@ -5,7 +5,7 @@
 //   415/light.csv  ─ chunks ─ rows ┘
 
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
-import type { EventLog } from "../log/event-log.ts";
+import type { EventLog, Progress } from "../log/event-log.ts";
 import { FUTURE_TOLERANCE_MS } from "../reading/parse-message.ts";
 import type { SensorType } from "../reading/terms.ts";
 import type { Clock } from "../support/clock.ts";
@@ -87,6 +87,7 @@ export interface ReplaySummary {
  * Replays the raw files of a source into the log, from where this producer was left; sends nothing twice and loses nothing,
  * wherever it is interrupted, because the log stores progress and messages in one step. Waits while the log is full.
  * Rows go out in the order of event time; of one file, always in the file's order. Malformed lines go out as they are.
+ * @throws COMMIT_OVERTAKEN if another replay sends from the same files under the same name
  * @throws SOURCE_MISSING
  * @throws SOURCE_EMPTY
  * @throws SOURCE_UNREADABLE once everything before the damage is in the log.
@@ -96,7 +97,8 @@ export async function replay(options: ReplayOptions): Promise<ReplaySummary> {
   const selection = selectFiles(source.name, await source.list(), options);
   for (const { file, reason } of selection.skipped) logger.warn("A raw file is skipped.", { file, reason });
   const routing = await routeFiles(selection.files, options);
-  const notes = options.restart === true ? new Map<string, string>() : await log.progress(options.producer);
+  const stored = await log.progress(options.producer);
+  const notes = options.restart === true ? new Map<string, string>() : stored;
   const streams = await openStreams(selection.files, {
     source,
     logger,
@@ -106,7 +108,7 @@ export async function replay(options: ReplayOptions): Promise<ReplaySummary> {
     eventSecondsMax: (options.clock.nowMs() + FUTURE_TOLERANCE_MS) / 1000,
   });
   try {
-    return await replayStreams({ options, selection, routing, streams });
+    return await replayStreams({ options, selection, routing, streams, stored });
   } finally {
     await closeStreams(streams);
   }
@@ -123,6 +125,7 @@ interface Prepared {
   readonly selection: FileSelection;
   readonly routing: Routing;
   readonly streams: readonly ReplayStream[];
+  readonly stored: Progress;
 }
 
 interface Run extends Prepared {
@@ -164,12 +167,12 @@ function reportEmptyFiles({ streams, options }: Run): readonly string[] {
 }
 
 async function startRun(prepared: Prepared): Promise<Run> {
-  const { options, routing, streams, selection } = prepared;
+  const { options, routing, streams, selection, stored } = prepared;
   const { clock, pace } = options;
   const recordsMax = Math.max(1, Math.min(SET_RECORDS_MAX, options.batchRecordsMax ?? BATCH_RECORDS_DEFAULT));
   const paced = pace.mode !== "max";
   const shape = { places: routing.places, keys: routing.keys, recordsMax, paced };
-  const sender = newSender({ ...options, streams, shape });
+  const sender = newSender({ ...options, streams, stored, shape });
   const startMs = clock.monotonicMs();
   const timetable = newTimetable(pace, startMs);
   const merge = await newMerge(streams, { recordsMax, timetable, onMalformed: options.onMalformed });

@@ -3,9 +3,10 @@
 //   fill set A -> send A ──────────────> in the log
 //                 fill set B -> wait for A, send B ──> …
 
-import type { EventLog, OutgoingBatch } from "../log/event-log.ts";
+import type { EventLog, OutgoingBatch, Progress, ProgressStep } from "../log/event-log.ts";
 import type { Clock } from "../support/clock.ts";
 import { isAtriumError } from "../support/errors.ts";
+import { faultPoint } from "../support/fault-point.ts";
 import type { Logger } from "../support/logger.ts";
 import {
   type BatchSet,
@@ -34,6 +35,8 @@ export interface SenderOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly streams: readonly ReplayStream[];
+  /** The producer's notes in the log when it began. */
+  readonly stored: Progress;
   readonly shape: BatchSetShape;
   readonly signal?: AbortSignal | undefined;
 }
@@ -60,10 +63,18 @@ export function newSender(options: SenderOptions): Sender {
   let spare = newBatchSet(options.shape);
   let inFlight: Promise<boolean> = Promise.resolve(true);
   let gaveUp = false;
+  const stored = new Map(options.stored);
 
-  const deliver = async (set: BatchSet, notes: ReadonlyMap<string, string>): Promise<boolean> => {
-    const appended = await appendPatiently(options, outgoingBatches(set), notes);
+  const deliver = async (set: BatchSet, notes: Progress): Promise<boolean> => {
+    faultPoint("replay/sending");
+    const appended = await appendPatiently(options, outgoingBatches(set), {
+      producer: options.producer,
+      notes,
+      previous: stored,
+    });
+    faultPoint("replay/sent");
     if (appended) {
+      for (const [name, note] of notes) stored.set(name, note);
       count(sent, set);
       const nowMs = options.clock.monotonicMs();
       const due = options.shape.paced ? set.duesMs.subarray(0, set.count) : [];
@@ -106,13 +117,13 @@ const WARN_EVERY_MS = 60_000;
 async function appendPatiently(
   options: SenderOptions,
   batches: readonly OutgoingBatch[],
-  notes: ReadonlyMap<string, string>,
+  step: ProgressStep,
 ): Promise<boolean> {
-  const { log, clock, logger, producer, signal } = options;
+  const { log, clock, logger, signal } = options;
   let warnAtMs = -Infinity;
   for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(RETRY_MAX_MS, waitMs * 2)) {
     try {
-      await log.append(batches, { producer, notes });
+      await log.append(batches, step);
       return true;
     } catch (error) {
       if (!isAtriumError(error, "LOG_FULL")) throw error;
@@ -130,7 +141,7 @@ async function appendPatiently(
 }
 
 /** The notes of the files that have moved since the last call. */
-function changedNotes(streams: readonly ReplayStream[]): ReadonlyMap<string, string> {
+function changedNotes(streams: readonly ReplayStream[]): Progress {
   const notes = new Map<string, string>();
   for (const stream of streams) {
     if (stream.lines === stream.linesNoted) continue;

@@ -114,6 +114,27 @@ export function engineContract(name: string, open: OpenEngine): void {
     assert.deepEqual(odd?.columns["text"], { nullCount: 1, hasNan: false });
   });
 
+  contract("a transform without partition columns writes one file, all columns in it", async (engine) => {
+    await using written = await engine.write({
+      sql: SQL,
+      inputs: [rows],
+      columns: COLUMNS,
+      partitionColumns: [],
+      orderBy: ["room", "whole"],
+    });
+    const [file, ...others] = written.files;
+    assert.deepEqual([others, file?.rowCount, file?.partitionValues], [[], 3, {}]);
+    assert.deepEqual(file?.columns["whole"], {
+      nullCount: 0,
+      hasNan: false,
+      min: "-2",
+      max: String(2n ** 60n),
+    });
+    const made: FilesInput = { ...filesInput(written.files), partitionColumns: [] };
+    const answer = await ask(engine, "select day, room, whole from made order by whole", [made]);
+    assert.deepEqual(answer.rows[0], ["1970-01-01", ODD_ROOM, -2]);
+  });
+
   contract("files in folders of other names are read by their partition values", async (engine, folder) => {
     await using written = await engine.write({
       sql: SQL,

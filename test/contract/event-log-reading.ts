@@ -293,6 +293,25 @@ export function progressCases(factory: LogFactory): void {
     assert.deepEqual([...(await log.progress(`${topic}-three`))], []);
   });
 
+  test("notes that are no longer what the producer knows refuse the whole append", async () => {
+    const { log } = fixture();
+    const topic = await newTopic(1);
+    const producer = topic;
+    const none = new Map<string, string>();
+    const [one, two] = [new Map([["x", "1"]]), new Map([["x", "2"]])];
+    await log.append([outgoing(topic, 0, ["a"])], { producer, notes: one, previous: none });
+    const late = { producer, notes: new Map([["y", "1"], ...two]), previous: none };
+    await rejectsWith("COMMIT_OVERTAKEN", log.append([outgoing(topic, 0, ["a"])], late), /another replay/i);
+    assert.deepEqual(await log.progress(producer), one);
+    assert.equal((await log.ranges([topic]))[0]?.end, 1n);
+    // The names of other notes may say what they like, and so may other producers.
+    const known = new Map([...one, ["z", "elsewhere"]]);
+    await log.append([outgoing(topic, 0, ["b"])], { producer, notes: two, previous: known });
+    await log.append([], { producer: `${topic}-other`, notes: one, previous: none });
+    assert.deepEqual(await log.progress(producer), two);
+    assert.equal((await log.ranges([topic]))[0]?.end, 2n);
+  });
+
   test("an append without notes leaves the notes alone", async () => {
     const { log } = fixture();
     const topic = await newTopic(1);

@@ -24,6 +24,9 @@ export interface RunReport {
   readonly duplicates: number;
   readonly malformed: number;
   readonly daysReplaced: readonly string[];
+  readonly daysRestated: readonly string[];
+  readonly valuesRestated: number;
+  readonly lateReadings: number;
   readonly tables: Readonly<Record<TableName, number>>;
 }
 
@@ -93,22 +96,8 @@ export async function assertSameRows(
   reference: string,
   names: readonly TableName[] = TABLE_NAMES,
 ): Promise<void> {
-  await using scratch = await temporaryFolder();
-  await using engine = duckdbEngine({
-    memoryMb: 512,
-    threads: 2,
-    scratchFolder: scratch.path,
-    readableFolders: [lake, reference],
-    clock: systemClock,
-  });
-  const codec = duckdbCheckpointCodec(async () => engine.connect(), scratch.path);
-  const open = async (url: string): Promise<Lake> => {
-    const { partitionColumns } = tableDefinition("bronze/readings");
-    const store = localObjectStore(url);
-    const parts = { store, engine, codec, clock: systemClock, bronzePartitionBy: partitionColumns };
-    return openLake(parts, { create: false });
-  };
-  const [here, other] = await Promise.all([open(lake), open(reference)]);
+  await using lakes = await openLakes([lake, reference], { create: false });
+  const [here, other] = lakes.opened as [Lake, Lake];
   const differing: string[] = [];
   for (const name of names) {
     const found = await differingRows(name, { lake: here, other, timeoutMs: 60_000 });
@@ -116,6 +105,36 @@ export async function assertSameRows(
     if (ours + theirs > 0) differing.push(`${name}: ${ours} rows only here, ${theirs} only in the reference`);
   }
   assert.deepEqual(differing, []);
+}
+
+/** Opens lakes in this process, with one engine for all of them. */
+export async function openLakes(
+  folders: readonly string[],
+  options: { readonly create: boolean },
+): Promise<{ readonly opened: readonly Lake[] } & AsyncDisposable> {
+  const scratch = await temporaryFolder();
+  const engine = duckdbEngine({
+    memoryMb: 512,
+    threads: 2,
+    scratchFolder: scratch.path,
+    readableFolders: folders,
+    clock: systemClock,
+  });
+  const codec = duckdbCheckpointCodec(async () => engine.connect(), scratch.path);
+  const { partitionColumns: bronzePartitionBy } = tableDefinition("bronze/readings");
+  const opened = folders.map(async (folder) =>
+    openLake(
+      { store: localObjectStore(folder), engine, codec, clock: systemClock, bronzePartitionBy },
+      options,
+    ),
+  );
+  return {
+    opened: await Promise.all(opened),
+    [Symbol.asyncDispose]: async () => {
+      await engine[Symbol.asyncDispose]();
+      await scratch[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** Fails unless bronze and rejected together hold `messages` positions, each once. */

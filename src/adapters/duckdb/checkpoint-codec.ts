@@ -22,8 +22,8 @@ const COLUMNS: Readonly<Record<string, string>> = {
     "partitionColumns VARCHAR[], configuration MAP(VARCHAR, VARCHAR), createdTime BIGINT)",
   protocol: "STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER)",
 };
-/** Longest line that is read: a schema of thousands of columns. */
-const LINE_BYTES_MAX = 64 * 1024 * 1024;
+/** DuckDB takes twice the size of the longest line that it may meet as a buffer for each thread. */
+const LINE_BYTES_MIN = 1024 * 1024;
 
 /** A codec that opens a connection for each call and closes it, with scratch files in `scratchDir` (made if missing). */
 export function duckdbCheckpointCodec(
@@ -59,11 +59,15 @@ async function encode(
 ): Promise<Uint8Array> {
   const types = Object.entries(COLUMNS).map(([name, type]) => `${quoted(name)}: ${literal(type)}`);
   const names = Object.keys(COLUMNS).map(quoted);
+  const lineBytes = actionLines.reduce(
+    (longest, line) => Math.max(longest, Buffer.byteLength(line) + 1),
+    LINE_BYTES_MIN,
+  );
   try {
     await writeFile(lines, actionLines.join("\n"));
     await connection.run(
       `COPY (SELECT ${names.join(", ")} FROM read_json(${literal(lines)}, format = 'newline_delimited', ` +
-        `columns = {${types.join(", ")}}, maximum_object_size = ${LINE_BYTES_MAX})) ` +
+        `columns = {${types.join(", ")}}, maximum_object_size = ${lineBytes})) ` +
         `TO ${literal(parquet)} (FORMAT parquet, COMPRESSION snappy)`,
     );
     return await readFile(parquet);

@@ -9,6 +9,7 @@ import { uniqueId } from "../../support/chance.ts";
 import type { Clock } from "../../support/clock.ts";
 import { AtriumError, isAtriumError, messageOf } from "../../support/errors.ts";
 import { answerValue } from "./answer.ts";
+import { damagedFileError } from "./damaged-file.ts";
 import { attachInputs, quoteName, quoteText, sqlType } from "./inputs.ts";
 import { writtenFiles } from "./written-files.ts";
 
@@ -34,8 +35,12 @@ export interface DuckdbEngine extends Engine {
   connect(): Promise<DuckDBConnection>;
 }
 
+/** Name of the file of a transform without partitions. */
+const ONE_FILE = "data.parquet";
 /** Pause between two interrupts of a query that is to end, ms. */
 const INTERRUPT_EVERY_MS = 20;
+/** The longest time that a timer takes, ms: for ever. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Opens the engine; the instances start with their first use. */
 export function duckdbEngine(options: DuckdbEngineOptions): DuckdbEngine {
@@ -56,19 +61,23 @@ class OpenEngine implements DuckdbEngine {
     return (await this.#writer).connect();
   }
 
-  async write(transform: Transform): Promise<Written> {
+  async write(transform: Transform, signal?: AbortSignal): Promise<Written> {
     const connection = await this.connect();
+    const bound = signal && this.#bound(connection, TIMER_MS_MAX, signal);
     const folder = join(this.#options.scratchFolder, uniqueId());
     const remove = async (): Promise<void> => rm(folder, { recursive: true, force: true });
     try {
-      await mkdir(this.#options.scratchFolder, { recursive: true });
+      await mkdir(transform.partitionColumns.length > 0 ? this.#options.scratchFolder : folder, {
+        recursive: true,
+      });
       await attachInputs(connection, transform.inputs);
       const result = await connection.runAndReadAll(copyStatement(transform, folder));
       return { files: writtenFiles(result.getRowObjects()), [Symbol.asyncDispose]: remove };
     } catch (error) {
       await remove();
-      throw engineError(error, "transform");
+      throw (await damagedFileError(error, transform.inputs, connection)) ?? engineError(error, "transform");
     } finally {
+      bound?.end();
       connection.closeSync();
     }
   }
@@ -81,7 +90,8 @@ class OpenEngine implements DuckdbEngine {
       await attachInputs(connection, query.inputs);
       return await answer(connection, query);
     } catch (error) {
-      throw bound.expired() ? timeoutError(query, error) : engineError(error, "query");
+      if (bound.expired()) throw timeoutError(query, error);
+      throw (await damagedFileError(error, query.inputs, connection)) ?? engineError(error, "query");
     } finally {
       bound.end();
       connection.closeSync();
@@ -151,9 +161,16 @@ function copyStatement(transform: Transform, folder: string): string {
   const columns = transform.columns.map(
     (column) => `cast(${quoteName(column.name)} as ${sqlType(column.type)}) as ${quoteName(column.name)}`,
   );
+  const rows = `select ${columns.join(", ")} from (${transform.sql})`;
+  const format = "format parquet, compression zstd, return_stats true";
   const partitions = transform.partitionColumns.map(quoteName).join(", ");
-  return `copy (select ${columns.join(", ")} from (${transform.sql})) to ${quoteText(folder)}
-    (format parquet, compression zstd, partition_by (${partitions}), overwrite_or_ignore true, return_stats true)`;
+  if (partitions !== "") {
+    return `copy (${rows}) to ${quoteText(folder)} (${format}, partition_by (${partitions}), overwrite_or_ignore true)`;
+  }
+  // DuckDB keeps the order of a COPY into one file only: the threads of a partitioned one write as they come.
+  const order = (transform.orderBy ?? []).map((name) => `${quoteName(name)} nulls last`).join(", ");
+  const sorted = order === "" ? rows : `${rows} order by ${order}`;
+  return `copy (${sorted}) to ${quoteText(join(folder, ONE_FILE))} (${format})`;
 }
 
 async function answer(connection: DuckDBConnection, query: Query): Promise<Answer> {

@@ -8,14 +8,17 @@ import type {
   PartitionRange,
   Position,
   Progress,
+  ProgressStep,
   ReadLimits,
   RecordBatch,
 } from "../../log/event-log.ts";
 import { checkNewTopic, partitionMissing } from "../../log/positions.ts";
+import { checkProgress } from "../../log/progress-check.ts";
 import { checkRecords } from "../../log/records.ts";
 import { makeWaiting, type Waiting } from "../../log/waiting.ts";
 import { invariant } from "../../support/assert.ts";
 import type { Clock } from "../../support/clock.ts";
+import { faultPoint } from "../../support/fault-point.ts";
 import type { Logger } from "../../support/logger.ts";
 import { makeBatches, readBatches, type Batches } from "./batches.ts";
 import { failureOf, openingFailure } from "./failures.ts";
@@ -118,29 +121,27 @@ class SqliteLog implements EmbeddedLog {
     return counts;
   }
 
-  async append(
-    batches: readonly OutgoingBatch[],
-    progress?: { readonly producer: string; readonly notes: Progress },
-  ): Promise<void> {
+  async append(batches: readonly OutgoingBatch[], progress?: ProgressStep): Promise<void> {
     // Compressed before the transaction begins, so that other writers wait as little as possible.
     const stored = this.#use(() => batches.map((batch) => this.#encoded(batch)));
     const logTimeMs = Math.floor(this.#options.clock.nowMs());
     this.#write(() => {
+      if (progress?.previous !== undefined) checkProgress(progress, this.#notesOf(progress.producer));
       for (const { partitionId, count, payload } of stored) {
         const base = this.#partitions.advance(partitionId, count);
         this.#batches.insert({ partitionId, base, count, logTimeMs, payload });
       }
+      faultPoint("log/append/inside");
       if (progress !== undefined) this.#note(progress.producer, progress.notes);
       this.#room.makeRoom();
     });
+    faultPoint("log/append/done");
     this.#waiting.wake();
     this.#use(() => this.#room.shrink());
   }
 
   async progress(producer: string): Promise<Progress> {
-    const select = "select name, note from progress where producer = ?";
-    const rows = this.#use(() => this.#db.prepare(select).all(producer));
-    return new Map(rows.map((row) => [textOf(row, "name"), textOf(row, "note")]));
+    return this.#use(() => this.#notesOf(producer));
   }
 
   async read(
@@ -172,7 +173,9 @@ class SqliteLog implements EmbeddedLog {
   async release(positions: readonly Position[]): Promise<void> {
     this.#write(() => {
       for (const position of positions) this.#partitions.release(position);
+      faultPoint("log/release/inside");
     });
+    faultPoint("log/release/done");
   }
 
   async stats(): Promise<EmbeddedLogStats> {
@@ -202,6 +205,11 @@ class SqliteLog implements EmbeddedLog {
       count: records.count,
       payload: encodeRecords(records),
     };
+  }
+
+  #notesOf(producer: string): Progress {
+    const rows = this.#db.prepare("select name, note from progress where producer = ?").all(producer);
+    return new Map(rows.map((row) => [textOf(row, "name"), textOf(row, "note")]));
   }
 
   #note(producer: string, notes: Progress): void {

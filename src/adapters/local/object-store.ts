@@ -1,17 +1,30 @@
 // A lake in a folder: objects are files, written whole and synced before they are seen.
 
-import type { Dirent } from "node:fs";
-import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import type { ObjectInfo, ObjectStore } from "../../lakehouse/delta/object-store.ts";
 import { objectPath } from "../../lakehouse/delta/paths.ts";
 import { uniqueId } from "../../support/chance.ts";
 import { AtriumError, type ErrorCode, isAtriumError, messageOf, systemCode } from "../../support/errors.ts";
+import { faultPoint } from "../../support/fault-point.ts";
+import { type FileSystem, type FolderEntry, systemFiles } from "./file-system.ts";
+
+/** What a store works with; simulations give their own. */
+export interface LocalStoreOptions {
+  /** Default: the machine's. */
+  readonly files?: FileSystem;
+  /** Makes the names of temporary files; no other process has them. Default: random UUIDs. */
+  readonly newId?: () => string;
+}
+
+/** The options as every function here needs them. */
+type Disk = Required<LocalStoreOptions>;
 
 /** The store in `rootDir`, which the first write makes. Several processes may use one folder. */
-export function localObjectStore(rootDir: string): ObjectStore {
+export function localObjectStore(rootDir: string, options: LocalStoreOptions = {}): ObjectStore {
   const root = resolve(rootDir);
-  const makeFolder = folderMaker(root);
+  const disk: Disk = { files: systemFiles, newId: uniqueId, ...options };
+  const { files } = disk;
+  const makeFolder = folderMaker(files, root);
   /** The file of an object that will be written: its folder is there and will survive a crash. */
   const newFile = async (path: string): Promise<string> => {
     const file = join(root, objectPath(path));
@@ -20,73 +33,86 @@ export function localObjectStore(rootDir: string): ObjectStore {
   };
   return {
     url: rootDir,
-    get: (path) => explained(`read ${path}`, async () => readFile(join(root, objectPath(path)))),
-    put: (path, bytes) => explained(`write ${path}`, async () => put(await newFile(path), bytes)),
+    get: (path) => explained(`read ${path}`, async () => files.readFile(join(root, objectPath(path)))),
+    put: (path, bytes) => explained(`write ${path}`, async () => put(disk, await newFile(path), bytes)),
     putIfAbsent: (path, bytes) =>
-      explained(`write ${path}`, async () => putIfAbsent(await newFile(path), bytes)),
+      explained(`write ${path}`, async () => putIfAbsent(disk, await newFile(path), bytes)),
     putFile: (path, localPath) =>
-      explained(`move ${localPath} to ${path}`, async () => putFile(await newFile(path), localPath)),
+      explained(`move ${localPath} to ${path}`, async () => putFile(disk, await newFile(path), localPath)),
     list: (prefix, startAfter = "") =>
-      explained(`list ${prefix}`, async () => list(root, { prefix, startAfter })),
+      explained(`list ${prefix}`, async () => list({ files, root }, { prefix, startAfter })),
     delete: async (paths) => {
       for (const path of paths) {
-        await explained(`delete ${path}`, async () => rm(join(root, objectPath(path)), { force: true }));
+        await explained(`delete ${path}`, async () =>
+          files.rm(join(root, objectPath(path)), { force: true }),
+        );
+        faultPoint("store/deleted");
       }
     },
     removeAbandoned: (beforeMs) =>
-      explained("remove temporary files", async () => removeAbandoned(root, beforeMs)),
+      explained("remove temporary files", async () => removeAbandoned({ files, root }, beforeMs)),
     localFile: (path) =>
       explained(`find ${path}`, async () => {
         const file = join(root, objectPath(path));
-        await stat(file);
+        await files.stat(file);
         return file;
       }),
   };
 }
 
-async function put(file: string, bytes: Uint8Array): Promise<void> {
-  const temporary = await writeTemporary(file, bytes);
-  await orRemove(temporary, async () => rename(temporary, file));
-  await sync(dirname(file));
+async function put(disk: Disk, file: string, bytes: Uint8Array): Promise<void> {
+  const { files } = disk;
+  const temporary = await writeTemporary(disk, file, bytes);
+  faultPoint("store/put/written");
+  await orRemove(files, temporary, async () => files.rename(temporary, file));
+  faultPoint("store/put/renamed");
+  await sync(files, dirname(file));
 }
 
 /** link(2) fails if the name is taken, in one step: that makes the writers of one path agree. */
-async function putIfAbsent(file: string, bytes: Uint8Array): Promise<boolean> {
-  if (await isThere(file)) return false;
-  const temporary = await writeTemporary(file, bytes);
+async function putIfAbsent(disk: Disk, file: string, bytes: Uint8Array): Promise<boolean> {
+  const { files } = disk;
+  if (await isThere(files, file)) return false;
+  const temporary = await writeTemporary(disk, file, bytes);
   try {
-    await link(temporary, file);
+    faultPoint("store/absent/written");
+    await files.link(temporary, file);
+    faultPoint("store/absent/linked");
   } catch (error) {
     const code = systemCode(error) ?? "";
     if (code === "EEXIST") return false;
     throw NO_LINK_CODES.includes(code) ? withoutLinks(file, error) : error;
   } finally {
-    await rm(temporary, { force: true });
+    await files.rm(temporary, { force: true });
   }
-  await sync(dirname(file));
+  await sync(files, dirname(file));
   return true;
 }
 
-async function putFile(file: string, localPath: string): Promise<void> {
-  await sync(localPath);
+async function putFile(disk: Disk, file: string, localPath: string): Promise<void> {
+  const { files } = disk;
+  await sync(files, localPath);
+  faultPoint("store/file/synced");
   try {
-    await rename(localPath, file);
+    await files.rename(localPath, file);
   } catch (error) {
     if (systemCode(error) !== "EXDEV") throw error;
-    await moveAcross(file, localPath);
+    await moveAcross(disk, file, localPath);
   }
-  await sync(dirname(file));
+  faultPoint("store/file/moved");
+  await sync(files, dirname(file));
 }
 
 /** Copies a file from another file system, which a rename cannot reach; it is seen when it is whole. */
-async function moveAcross(file: string, localPath: string): Promise<void> {
-  const temporary = temporaryBeside(file);
-  await orRemove(temporary, async () => {
-    await copyFile(localPath, temporary);
-    await sync(temporary);
-    await rename(temporary, file);
+async function moveAcross(disk: Disk, file: string, localPath: string): Promise<void> {
+  const { files } = disk;
+  const temporary = temporaryBeside(disk, file);
+  await orRemove(files, temporary, async () => {
+    await files.copyFile(localPath, temporary);
+    await sync(files, temporary);
+    await files.rename(temporary, file);
   });
-  await rm(localPath);
+  await files.rm(localPath);
 }
 
 interface Selection {
@@ -94,22 +120,28 @@ interface Selection {
   readonly startAfter: string;
 }
 
-async function list(root: string, selection: Selection): Promise<readonly ObjectInfo[]> {
+/** The folder of a lake, and how to read it. */
+interface Place {
+  readonly files: FileSystem;
+  readonly root: string;
+}
+
+async function list(place: Place, selection: Selection): Promise<readonly ObjectInfo[]> {
   const { prefix } = selection;
   const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
   if (folder !== "") objectPath(folder.slice(0, -1));
-  const paths = await pathsIn(root, folder, selection);
-  const found = await Promise.all(paths.map(async (path) => infoOf(root, path)));
+  const paths = await pathsIn(place, folder, selection);
+  const found = await Promise.all(paths.map(async (path) => infoOf(place, path)));
   return found.filter((info) => info !== undefined).toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 /** Paths of the files in and below `folder` ("" or ending in a slash). */
-async function pathsIn(root: string, folder: string, selection: Selection): Promise<readonly string[]> {
+async function pathsIn(place: Place, folder: string, selection: Selection): Promise<readonly string[]> {
   const paths: string[] = [];
-  for (const entry of await entriesOf(join(root, folder))) {
+  for (const entry of await entriesOf(place.files, join(place.root, folder))) {
     const path = folder + entry.name;
     if (entry.isDirectory() && mayHold(`${path}/`, selection)) {
-      for (const inner of await pathsIn(root, `${path}/`, selection)) paths.push(inner);
+      for (const inner of await pathsIn(place, `${path}/`, selection)) paths.push(inner);
     }
     const isShown = path.startsWith(selection.prefix) && path > selection.startAfter && !isTemporary(path);
     if (entry.isFile() && isShown) paths.push(path);
@@ -120,15 +152,15 @@ async function pathsIn(root: string, folder: string, selection: Selection): Prom
 /** Of scratch space and the log their owners take care. */
 const NOT_OF_TABLES = ["_scratch", "_log"];
 
-async function removeAbandoned(root: string, beforeMs: number): Promise<number> {
+async function removeAbandoned({ files, root }: Place, beforeMs: number): Promise<number> {
   let count = 0;
-  for (const entry of await entriesOf(root, true)) {
+  for (const entry of await entriesOf(files, root, true)) {
     const [top = ""] = relative(root, entry.parentPath).split(sep);
     if (!entry.isFile() || !isTemporary(entry.name) || NOT_OF_TABLES.includes(top)) continue;
     const file = join(entry.parentPath, entry.name);
-    const facts = await stat(file).catch(() => undefined);
+    const facts = await files.stat(file).catch(() => undefined);
     if (facts === undefined || facts.mtimeMs >= beforeMs) continue;
-    await rm(file, { force: true });
+    await files.rm(file, { force: true });
     count += 1;
   }
   return count;
@@ -142,9 +174,13 @@ function mayHold(folder: string, { prefix, startAfter }: Selection): boolean {
 
 const isTemporary = (path: string): boolean => path.endsWith(".tmp");
 
-async function entriesOf(folder: string, recursive = false): Promise<readonly Dirent[]> {
+async function entriesOf(
+  files: FileSystem,
+  folder: string,
+  recursive = false,
+): Promise<readonly FolderEntry[]> {
   try {
-    return await readdir(folder, { withFileTypes: true, recursive });
+    return await files.readdir(folder, { withFileTypes: true, recursive });
   } catch (error) {
     if (isMissing(error)) return [];
     throw error;
@@ -152,9 +188,9 @@ async function entriesOf(folder: string, recursive = false): Promise<readonly Di
 }
 
 /** Undefined for a file that was deleted since it was listed. */
-async function infoOf(root: string, path: string): Promise<ObjectInfo | undefined> {
+async function infoOf({ files, root }: Place, path: string): Promise<ObjectInfo | undefined> {
   try {
-    const { size, mtimeMs } = await stat(join(root, path));
+    const { size, mtimeMs } = await files.stat(join(root, path));
     return { path, sizeBytes: size, modifiedMs: Math.trunc(mtimeMs) };
   } catch (error) {
     if (isMissing(error)) return undefined;
@@ -162,9 +198,9 @@ async function infoOf(root: string, path: string): Promise<ObjectInfo | undefine
   }
 }
 
-async function isThere(file: string): Promise<boolean> {
+async function isThere(files: FileSystem, file: string): Promise<boolean> {
   try {
-    await stat(file);
+    await files.stat(file);
     return true;
   } catch (error) {
     if (isMissing(error)) return false;
@@ -172,32 +208,32 @@ async function isThere(file: string): Promise<boolean> {
   }
 }
 
-async function writeTemporary(file: string, bytes: Uint8Array): Promise<string> {
-  const temporary = temporaryBeside(file);
-  await orRemove(temporary, async () => {
-    await using handle = await open(temporary, "wx");
+async function writeTemporary(disk: Disk, file: string, bytes: Uint8Array): Promise<string> {
+  const temporary = temporaryBeside(disk, file);
+  await orRemove(disk.files, temporary, async () => {
+    await using handle = await disk.files.open(temporary, "wx");
     await handle.writeFile(bytes);
     await handle.sync();
   });
   return temporary;
 }
 
-async function orRemove(temporary: string, work: () => Promise<void>): Promise<void> {
+async function orRemove(files: FileSystem, temporary: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    await rm(temporary, { force: true });
+    await files.rm(temporary, { force: true });
     throw error;
   }
 }
 
-function temporaryBeside(file: string): string {
-  return join(dirname(file), `${uniqueId()}.tmp`);
+function temporaryBeside({ newId }: Disk, file: string): string {
+  return join(dirname(file), `${newId()}.tmp`);
 }
 
 /** Makes a file's bytes, or a folder's names, survive a crash. */
-async function sync(path: string): Promise<void> {
-  await using handle = await open(path, "r");
+async function sync(files: FileSystem, path: string): Promise<void> {
+  await using handle = await files.open(path, "r");
   await handle.sync();
 }
 
@@ -205,18 +241,18 @@ async function sync(path: string): Promise<void> {
  * Makes folders below `root` and syncs the names of new ones. Calls that meet at a folder wait for one another: none
  * returns while the name of a folder above its own could still be lost.
  */
-function folderMaker(root: string): (folder: string) => Promise<void> {
+function folderMaker(files: FileSystem, root: string): (folder: string) => Promise<void> {
   const underWay = new Map<string, Promise<void>>();
   const makeOne = async (folder: string): Promise<void> => {
     const isRoot = folder === root;
     if (!isRoot) await make(dirname(folder));
     try {
-      await mkdir(folder, { recursive: isRoot });
+      await files.mkdir(folder, { recursive: isRoot });
     } catch (error) {
       if (systemCode(error) === "EEXIST") return;
       throw error;
     }
-    await sync(dirname(folder));
+    await sync(files, dirname(folder));
   };
   const make = (folder: string): Promise<void> => {
     const made = underWay.get(folder) ?? makeOne(folder).finally(() => underWay.delete(folder));

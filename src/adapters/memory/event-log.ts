@@ -6,12 +6,14 @@ import type {
   PartitionRange,
   Position,
   Progress,
+  ProgressStep,
   ReadLimits,
   RecordBatch,
   Records,
 } from "../../log/event-log.ts";
 import { inOrder, type Sequenced } from "../../log/in-order.ts";
 import { checkNewTopic, checkPosition, partitionMissing } from "../../log/positions.ts";
+import { checkProgress } from "../../log/progress-check.ts";
 import { byteSize, checkRecords } from "../../log/records.ts";
 import { makeWaiting, type Waiting } from "../../log/waiting.ts";
 import { invariant } from "../../support/assert.ts";
@@ -93,15 +95,13 @@ class MemoryLog implements EventLog {
     return new Map(Array.from(this.#topics, ([topic, partitions]) => [topic, partitions.length]));
   }
 
-  async append(
-    batches: readonly OutgoingBatch[],
-    progress?: { readonly producer: string; readonly notes: Progress },
-  ): Promise<void> {
+  async append(batches: readonly OutgoingBatch[], progress?: ProgressStep): Promise<void> {
     this.#checkOpen();
     const homes = batches.map(({ topic, partition, records }) => {
       checkRecords(records);
       return this.#find(topic, partition);
     });
+    if (progress !== undefined) checkProgress(progress, this.#notes.get(progress.producer) ?? new Map());
     this.#makeRoom(batches.reduce((sum, { records }) => sum + byteSize(records), 0));
     for (const [i, home] of homes.entries()) this.#hold(home, batches[i]?.records);
     if (progress !== undefined) this.#note(progress.producer, progress.notes);

@@ -9,6 +9,7 @@
 
 import type { EventLog, Position, RecordBatch } from "../../log/event-log.ts";
 import { placeOf } from "../../log/positions.ts";
+import { faultPoint } from "../../support/fault-point.ts";
 import type { Logger } from "../../support/logger.ts";
 import type { AddFile } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
@@ -165,6 +166,7 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
   const adds = staged.hasDistinctKeys ? written.map(markDistinct) : written;
   const fresh = batch.rejected.filter((message) => !isHeld(state, message));
   let { rejected } = state;
+  faultPoint("ingest/written");
   if (fresh.length > 0) {
     const sql = BRONZE_REJECTED_SQL;
     const rejectedAdds = await writeFiles(lake, "bronze/rejected", {
@@ -172,8 +174,10 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
       inputs: [rejectedInput(fresh), madeAt],
     });
     rejected = await append(lake, "bronze/rejected", { base: rejected, adds: rejectedAdds, txns });
+    faultPoint("ingest/rejected");
   }
   const readings = await append(lake, "bronze/readings", { base: state.readings, adds, txns });
+  faultPoint("ingest/committed");
   sum.readings += staged.count;
   sum.rejected += fresh.length;
   sum.batches += 1;

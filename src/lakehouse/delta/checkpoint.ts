@@ -1,5 +1,6 @@
 // Checkpoints: the whole state of a table in one Parquet file, so that a reader need not replay the log from its start.
 
+import { faultPoint } from "../../support/fault-point.ts";
 import { type Action, encodeAction, parseActionLines } from "./actions.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { deletedFileRetentionMs } from "./settings.ts";
@@ -52,7 +53,10 @@ export async function writeCheckpoint(
   const kept = withoutTombstones(snapshot, snapshot.timestampMs - deletedFileRetentionMs(snapshot.schema));
   const lines = checkpointActions(kept).map(encodeAction);
   // If another writer made this checkpoint first, it says the same.
-  await store.putIfAbsent(logFilePath(path, kept.version, ".checkpoint.parquet"), await codec.encode(lines));
+  const parquet = await codec.encode(lines);
+  faultPoint("checkpoint/encoded");
+  await store.putIfAbsent(logFilePath(path, kept.version, ".checkpoint.parquet"), parquet);
+  faultPoint("checkpoint/written");
   // Spark on a local disk keeps a checksum beside the hint and fails on one that is not of the new hint.
   await store.delete([`${path}/_delta_log/._last_checkpoint.crc`]);
   const hint = JSON.stringify({ version: kept.version, size: lines.length });
@@ -91,7 +95,9 @@ function checkpointActions(snapshot: Snapshot): readonly Action[] {
     { protocol },
     { metaData: metadata },
     ...[...txns].map(([appId, version]) => ({ txn: { appId, version } })),
-    ...[...tombstones.values()].map((remove) => ({ remove: { ...remove, dataChange: false } })),
+    ...[...tombstones.values()].map(({ tags: _tags, ...remove }) => ({
+      remove: { ...remove, dataChange: false },
+    })),
     ...[...files.values()].map((add) => ({ add: { ...add, dataChange: false } })),
   ];
 }

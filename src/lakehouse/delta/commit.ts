@@ -10,6 +10,9 @@ import { statsOf } from "./stats.ts";
 /** Who wrote a commit: in its `engineInfo`. */
 export const ENGINE_INFO = "Atrium/1";
 
+/** In the notes of a commit: how many actions follow them. A file that was cut at the end of a line is found by it. */
+export const ACTION_COUNT = "actionCount";
+
 /**
  * What a commit depends on beside its positions, the table's metadata and the files that it removes. `append`: nothing
  * more; compaction commits so too, for appends beside it do it no harm. `derive`: that nobody else removed rows, for what
@@ -132,6 +135,7 @@ export function commitActions(request: CommitRequest, head: Snapshot, facts: Com
         engineInfo: ENGINE_INFO,
         writerId,
         txnId: token,
+        [ACTION_COUNT]: txns.size + removes.length + adds.length,
       },
     },
     ...[...txns].map(([appId, version]) => ({ txn: { appId, version, lastUpdated: timestampMs } })),
@@ -164,7 +168,7 @@ function requiredColumns(schema: TableSchema): readonly string[] {
 }
 
 function removeOf(
-  { path, partitionValues, size }: AddFile,
+  { path, partitionValues, size, tags }: AddFile,
   { timestampMs, dataChange }: { readonly timestampMs: number; readonly dataChange: boolean },
 ): RemoveAction {
   return {
@@ -174,6 +178,7 @@ function removeOf(
     extendedFileMetadata: true,
     partitionValues,
     size,
+    ...(tags === undefined ? {} : { tags }),
   };
 }
 

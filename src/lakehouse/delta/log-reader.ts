@@ -1,7 +1,7 @@
 // Reading a table's log: which commits and checkpoints there are, and the snapshot that they add up to.
 
 import { AtriumError, isAtriumError } from "../../support/errors.ts";
-import { parseActions } from "./actions.ts";
+import { type Action, parseActions } from "./actions.ts";
 import {
   type Checkpoint,
   hintedVersion,
@@ -10,6 +10,7 @@ import {
   type LogPlace,
   readCheckpoint,
 } from "./checkpoint.ts";
+import { ACTION_COUNT } from "./commit.ts";
 import type { ObjectInfo, ObjectStore } from "./object-store.ts";
 import { type Commit, replay, type Snapshot, timestampOf } from "./snapshot.ts";
 
@@ -46,7 +47,24 @@ export async function readCommit(
 ): Promise<Commit | undefined> {
   const path = logFilePath(table, version, ".json");
   const bytes = await getIfThere(store, path);
-  return bytes && { version, actions: parseActions(bytes, path) };
+  if (bytes === undefined) return undefined;
+  const actions = parseActions(bytes, path);
+  checkComplete(table, path, actions);
+  return { version, actions };
+}
+
+/** A file that was cut at the end of a line would else read as a smaller commit. @throws TABLE_CORRUPT */
+function checkComplete(table: string, file: string, actions: readonly Action[]): void {
+  const noted = actions.find((action) => action.commitInfo !== undefined)?.commitInfo?.[ACTION_COUNT];
+  if (actions.length > 0 && (typeof noted !== "number" || noted === actions.length - 1)) return;
+  const found =
+    actions.length === 0
+      ? "it is empty"
+      : `it should hold ${String(noted)} actions, and has ${actions.length - 1}`;
+  const message =
+    `Cannot read ${file}: ${found}. Restore the file from a backup; only if it is the newest commit and was cut ` +
+    "short, delete it.";
+  throw new AtriumError("TABLE_CORRUPT", message, { details: { table, file } });
 }
 
 /** The commits of the versions `from` to `to`, both included, or those before the first that is missing. */
@@ -78,19 +96,29 @@ function readSome({ store, path }: LogPlace, from: number, count: number): Promi
 }
 
 /** What a listing of a log shows: versions that rise, and complete checkpoints, the newest first. */
-interface Listing {
+export interface Listing {
   readonly commits: readonly number[];
+  /** When the file of each commit was written, ms since the epoch by the store's clock. */
+  readonly writtenMs: ReadonlyMap<number, number>;
   readonly checkpoints: readonly Checkpoint[];
 }
 
-async function listLog({ store, path }: LogPlace, from: number): Promise<Listing> {
+/** Lists a log from a version on. @throws TABLE_UNSUPPORTED for checkpoints of a kind that is not known */
+export async function listLog(
+  { store, path }: Pick<LogPlace, "store" | "path">,
+  from: number,
+): Promise<Listing> {
   const startAfter = logFilePath(path, from, "");
   const objects = await store.list(`${path}/_delta_log/0`, startAfter);
   const commits: number[] = [];
+  const writtenMs = new Map<number, number>();
   const parts = new Map<string, ObjectInfo[]>();
   for (const object of objects) {
     const name = object.path.slice(object.path.lastIndexOf("/") + 1);
-    if (/^\d{20}\.json$/.test(name)) commits.push(Number.parseInt(name, 10));
+    if (/^\d{20}\.json$/.test(name)) {
+      commits.push(Number.parseInt(name, 10));
+      writtenMs.set(Number.parseInt(name, 10), object.modifiedMs);
+    }
     const checkpoint = /^(\d{20}\.checkpoint)(?:\.\d{10}(\.\d{10}))?\.parquet$/.exec(name);
     if (checkpoint !== null) {
       const key = `${checkpoint[1]}${checkpoint[2] ?? ""}`;
@@ -99,7 +127,7 @@ async function listLog({ store, path }: LogPlace, from: number): Promise<Listing
       throw unsupportedCheckpoint(object.path);
     }
   }
-  return { commits, checkpoints: completeCheckpoints(parts) };
+  return { commits, writtenMs, checkpoints: completeCheckpoints(parts) };
 }
 
 /** Checkpoints by `version.checkpoint` or `version.checkpoint.numberOfParts`: those whose parts are all there. */

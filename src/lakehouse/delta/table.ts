@@ -29,11 +29,16 @@ import { OWN_PROTOCOL } from "./protocol.ts";
 import { encodeSchema } from "./schema.ts";
 import { checkpointInterval } from "./settings.ts";
 import { type Commit, replay, type Snapshot, timestampOf } from "./snapshot.ts";
+import { statsOf } from "./stats.ts";
+import { versionAt } from "./version-at.ts";
 
 /** A commit is refused after losing to others this often. */
 const ATTEMPTS_MAX = 100;
 /** A cached snapshot older than this is not followed but loaded anew: the commits after it may have been cleaned up. */
 const CACHE_AGE_MS_MAX = 3_600_000;
+
+/** Versions of which it is known when they were the newest. */
+const SEEN_MAX = 64;
 
 /** What a table needs. */
 export interface DeltaTableOptions {
@@ -69,6 +74,8 @@ export interface CommitSummary {
   readonly info: Readonly<Record<string, unknown>>;
   readonly filesAdded: number;
   readonly filesRemoved: number;
+  /** Rows of the files added, by their statistics; a file without any counts 0. */
+  readonly rowsAdded: number;
 }
 
 /** A table of a lake. Its calls may run side by side. All throw STORE_*, TABLE_CORRUPT and TABLE_UNSUPPORTED. */
@@ -97,6 +104,15 @@ export interface DeltaTable {
    */
   changes(from: number, to: number): Promise<readonly VersionChange[]>;
 
+  /**
+   * The newest version whose commit time is not after `timeMs` (ms since the epoch).
+   * @throws NOT_FOUND if the table did not exist yet, or that version is no longer kept
+   */
+  versionAt(timeMs: number): Promise<number>;
+
+  /** True if this version was the newest when it was last looked at, and that is at most `withinMs` ago. Reads nothing. */
+  wasNewest(version: number, withinMs: number): boolean;
+
   /** The newest commits, at most `limit`, the newest first; empty if the table does not exist. */
   history(limit: number): Promise<readonly CommitSummary[]>;
 }
@@ -110,6 +126,7 @@ export function deltaTable(options: DeltaTableOptions): DeltaTable {
     tokens: new WeakMap(),
     head: undefined,
     headReadAtMs: 0,
+    seenAtMs: new Map(),
   };
   return {
     path: options.path,
@@ -117,6 +134,9 @@ export function deltaTable(options: DeltaTableOptions): DeltaTable {
     create: async (schema) => create(state, schema),
     commit: async (request) => commit(state, request),
     changes: async (from, to) => changes(state, from, to),
+    versionAt: async (timeMs) => versionAt(state, timeMs),
+    wasNewest: (version, withinMs) =>
+      (state.seenAtMs.get(version) ?? Number.NEGATIVE_INFINITY) >= options.clock.monotonicMs() - withinMs,
     history: async (limit) => history(state, limit),
   };
 }
@@ -126,6 +146,8 @@ interface TableState extends Required<DeltaTableOptions> {
   /** The newest snapshot that is known, and when that was found out. */
   head: Snapshot | undefined;
   headReadAtMs: number;
+  /** Version -> when it was last seen to be the newest, by the monotonic clock; the latest few. */
+  readonly seenAtMs: Map<number, number>;
 }
 
 async function newest(state: TableState): Promise<Snapshot | undefined> {
@@ -134,11 +156,37 @@ async function newest(state: TableState): Promise<Snapshot | undefined> {
   if (head !== undefined && !isStale(state)) {
     const commits = await readNewerCommits(state, head.version);
     keep(state, commits.length === 0 ? head : replay(state.path, head, commits));
+    if (await isCleanedUp(state, head.version + commits.length)) state.head = await loadSnapshot(state);
   } else {
     state.head = await loadSnapshot(state);
   }
   state.headReadAtMs = nowMs;
+  if (state.head !== undefined) seen(state, state.head.version);
   return state.head;
+}
+
+/**
+ * True if the log no longer holds the version's commit. Commits are cleaned up in their order and never the newest, so what
+ * follows a version was all there as long as its own commit is.
+ */
+async function isCleanedUp({ store, path }: TableState, version: number): Promise<boolean> {
+  try {
+    await store.localFile(logFilePath(path, version, ".json"));
+    return false;
+  } catch (error) {
+    if (isAtriumError(error, "NOT_FOUND")) return true;
+    throw error;
+  }
+}
+
+function seen({ seenAtMs, clock }: TableState, version: number): void {
+  // Deleted first, so that the map's order is that of time.
+  seenAtMs.delete(version);
+  seenAtMs.set(version, clock.monotonicMs());
+  for (const oldest of seenAtMs.keys()) {
+    if (seenAtMs.size <= SEEN_MAX) break;
+    seenAtMs.delete(oldest);
+  }
 }
 
 function isStale(state: TableState): boolean {
@@ -210,7 +258,10 @@ async function commit(state: TableState, request: CommitRequest): Promise<Snapsh
     const timestampMs = Math.max(state.clock.nowMs(), head.timestampMs + 1);
     const actions = commitActions(request, head, { timestampMs, writerId: state.writerId, token });
     const own: Commit = { version: head.version + 1, actions };
-    if (await isPut(state, own)) return committed(state, replay(state.path, head, [own]));
+    if (await isPut(state, own)) {
+      await withdrawIfLost(state, own.version);
+      return committed(state, replay(state.path, head, [own]));
+    }
     const winners = await readNewerCommits(state, head.version);
     if (winners.length === 0) {
       throw unsettled(state.path, own.version, "its file is taken, and cannot be read");
@@ -219,10 +270,24 @@ async function commit(state: TableState, request: CommitRequest): Promise<Snapsh
       const isOwn = isOwnCommit(winner, token);
       if (!isOwn) checkWinner(request, { table: state.path, head, winner });
       head = replay(state.path, head, [winner]);
-      if (isOwn) return committed(state, head);
+      if (isOwn) {
+        await withdrawIfLost(state, head.version);
+        return committed(state, head);
+      }
     }
   }
   throw unsettled(state.path, head.version + 1, `${ATTEMPTS_MAX} attempts lost to other writers`);
+}
+
+/**
+ * A commit after versions that were cleaned up meanwhile lies behind a checkpoint, where nobody will ever read it: takes it
+ * back. @throws COMMIT_CONFLICT
+ */
+async function withdrawIfLost(state: TableState, version: number): Promise<void> {
+  if (version === 0 || !(await isCleanedUp(state, version - 1))) return;
+  await state.store.delete([logFilePath(state.path, version, ".json")]);
+  state.head = undefined;
+  throw unsettled(state.path, version, "the commits that it was based on were cleaned up");
 }
 
 /** True if the commit is in the log now; false if another one, or our own from an earlier attempt, has its version. */
@@ -243,6 +308,7 @@ async function isPut(state: TableState, { version, actions }: Commit): Promise<b
 async function committed(state: TableState, snapshot: Snapshot): Promise<Snapshot> {
   keep(state, snapshot);
   state.headReadAtMs = state.clock.nowMs();
+  seen(state, snapshot.version);
   try {
     if (snapshot.version % checkpointInterval(snapshot.schema) === 0) {
       keep(state, await writeCheckpoint(state, snapshot));
@@ -273,7 +339,7 @@ function changeOf(commit: Commit): VersionChange {
     if (remove?.dataChange === true) removes.push(remove);
     if (txn !== undefined) txns.set(txn.appId, txn.version);
   }
-  const { version, timestampMs, operation } = summaryOf(commit);
+  const { version, timestampMs, operation } = headingOf(commit);
   return { version, timestampMs, operation, adds, removes, txns };
 }
 
@@ -288,7 +354,8 @@ async function history(state: TableState, limit: number): Promise<readonly Commi
   return summaries;
 }
 
-function summaryOf(commit: Commit): CommitSummary {
+/** What is told of a commit without a look at its files. */
+function headingOf(commit: Commit): Pick<CommitSummary, "version" | "timestampMs" | "operation" | "info"> {
   const info = commit.actions.find((action) => action.commitInfo !== undefined)?.commitInfo ?? {};
   const { operation } = info;
   return {
@@ -296,8 +363,16 @@ function summaryOf(commit: Commit): CommitSummary {
     timestampMs: timestampOf(commit) ?? 0,
     operation: typeof operation === "string" ? operation : "UNKNOWN",
     info,
-    filesAdded: commit.actions.filter((action) => action.add !== undefined).length,
+  };
+}
+
+function summaryOf(commit: Commit): CommitSummary {
+  const adds = commit.actions.flatMap(({ add }) => add ?? []);
+  return {
+    ...headingOf(commit),
+    filesAdded: adds.length,
     filesRemoved: commit.actions.filter((action) => action.remove !== undefined).length,
+    rowsAdded: adds.reduce((sum, add) => sum + (statsOf(add)?.numRecords ?? 0), 0),
   };
 }
 

@@ -5,6 +5,7 @@
 
 import { present } from "../../support/assert.ts";
 import { isAtriumError } from "../../support/errors.ts";
+import { faultPoint } from "../../support/fault-point.ts";
 import { areDistinct } from "../bronze/distinct-keys.ts";
 import { batchInput } from "../bronze/transform.ts";
 import type { AddFile } from "../delta/actions.ts";
@@ -12,6 +13,7 @@ import type { Snapshot } from "../delta/snapshot.ts";
 import { filesMatching, statsOf } from "../delta/stats.ts";
 import type { FilesInput } from "../engine.ts";
 import { ensureTable, tableInput, writeFiles, type Lake } from "../lake.ts";
+import { OPERATIONS } from "../operations.ts";
 import { rowsIn } from "../summary.ts";
 import { KEY_COUNT_SQL, silverSql, type DuplicateRisk } from "./transform.ts";
 
@@ -65,6 +67,7 @@ async function refineOnce(options: RefineOptions): Promise<RefinedBatch | undefi
   if (done >= bronze.version) return undefined;
   const next = await nextVersions(lake, { after: done, bronze, rowsMax: options.batchRowsMax });
   const adds = next.files.length === 0 ? [] : await refineFiles(options, { next, bronze, silver });
+  faultPoint("refine/written");
   await lake.table("silver/readings").commit({
     base: silver,
     adds,
@@ -74,6 +77,7 @@ async function refineOnce(options: RefineOptions): Promise<RefinedBatch | undefi
     isolation: { kind: "derive" },
     dataChange: true,
   });
+  faultPoint("refine/committed");
   return { bronzeVersion: next.version, rowsRead: rowsIn(next.files), rowsAdded: rowsIn(adds) };
 }
 
@@ -103,8 +107,10 @@ async function nextVersions(lake: Lake, { after, bronze, rowsMax }: VersionRange
   while (version < bronze.version && (version === after || rowsIn(files) < rowsMax)) {
     version += 1;
     const [change] = await lake.table("bronze/readings").changes(version - 1, version);
-    const { adds: added } = present(change, `bronze version ${version}`);
-    const adds = added.filter((file) => bronze.files.has(file.path));
+    const { operation, adds: added } = present(change, `bronze version ${version}`);
+    // An erasure writes rows again that silver has taken, see erase.ts.
+    const isNew = operation !== OPERATIONS.erase;
+    const adds = isNew ? added.filter((file) => bronze.files.has(file.path)) : [];
     if (adds.length > 0) versionsWithFiles += 1;
     files.push(...adds);
   }
@@ -145,15 +151,27 @@ async function hasRepeatedKeys({ lake, queryTimeoutMs }: RefineOptions, fresh: F
 
 /** Silver's files that can hold a row with the event time of a new one; all of a file's day where statistics are missing. */
 function overlappingFiles(silver: Snapshot, files: readonly AddFile[]): readonly AddFile[] {
-  const found = new Map<string, AddFile>();
-  for (const file of boundsByDay(files)) {
-    const ranges =
-      file.from === undefined || file.to === undefined ? {} : { ts_utc: { from: file.from, to: file.to } };
-    for (const held of filesMatching(silver, { equals: { event_date: [file.day] }, ranges })) {
-      found.set(held.path, held);
-    }
+  const days = boundsByDay(files);
+  const heldByDay = filesByDay(silver, new Set(days.map(({ day }) => day)));
+  return days.flatMap(({ day, from, to }) => {
+    const ranges = from === undefined || to === undefined ? {} : { ts_utc: { from, to } };
+    return filesMatching({ files: heldByDay.get(day) ?? new Map(), schema: silver.schema }, { ranges });
+  });
+}
+
+/** Silver's files of some days, by day and path: one look at each file of the table, whatever the number of days. */
+function filesByDay(
+  silver: Snapshot,
+  days: ReadonlySet<string>,
+): ReadonlyMap<string, ReadonlyMap<string, AddFile>> {
+  const byDay = new Map<string, Map<string, AddFile>>();
+  for (const file of silver.files.values()) {
+    const day = file.partitionValues["event_date"] ?? "";
+    if (!days.has(day)) continue;
+    const filesOfDay = byDay.get(day) ?? new Map<string, AddFile>();
+    byDay.set(day, filesOfDay.set(file.path, file));
   }
-  return [...found.values()];
+  return byDay;
 }
 
 interface DayBounds {

@@ -13,6 +13,7 @@ import {
   append,
   codeOf,
   compact,
+  every,
   fileOf,
   putText,
   READINGS,
@@ -35,6 +36,33 @@ async function race(
   await two.commit(winner(base));
   return codeOf(one.commit(late(base)));
 }
+
+test("a commit that removes a file carries the file's tags, and a checkpoint those of live files only", async () => {
+  const store = memoryObjectStore();
+  const table = tableIn(store);
+  const tags = { "atrium.dayClosed": "true" };
+  const created = await table.create(every(2));
+  const base = await table.commit(
+    append(created, [
+      { ...fileOf("413", "old"), tags },
+      { ...fileOf("414", "old"), tags },
+    ]),
+  );
+  await table.commit(replace(base, "413", "new"));
+  const [change] = await table.changes(1, 2);
+  assert.deepEqual(change?.removes[0]?.tags, tags);
+  // Version 2 is a checkpoint: another reader begins there.
+  const loaded = await tableIn(store).snapshot();
+  assert.deepEqual(loaded?.files.get(fileOf("414", "old").path)?.tags, tags);
+  const tombstone = loaded.tombstones.get(fileOf("413", "old").path);
+  assert.deepEqual([tombstone?.path, tombstone?.tags], [fileOf("413", "old").path, undefined]);
+});
+
+/** An append of what was made of another table's rows. */
+const derive = (base: Snapshot, room: string, name: string): CommitRequest => ({
+  ...append(base, [fileOf(room, name)]),
+  isolation: { kind: "derive" },
+});
 
 const RACES: readonly [
   string,
@@ -95,6 +123,24 @@ const RACES: readonly [
     "COMMIT_CONFLICT",
     (b) => replace(b, "413", "x"),
     (b) => compact(b, "413", "y"),
+  ],
+  [
+    "what was derived from elsewhere conflicts with a commit that removed rows, in whatever partition",
+    "COMMIT_CONFLICT",
+    (b) => replace(b, "414", "x"),
+    (b) => derive(b, "413", "y"),
+  ],
+  [
+    "what was derived from elsewhere does not conflict with an append",
+    undefined,
+    (b) => append(b, [fileOf("413", "x")]),
+    (b) => derive(b, "413", "y"),
+  ],
+  [
+    "what was derived from elsewhere does not conflict with compaction",
+    undefined,
+    (b) => compact(b, "413", "x"),
+    (b) => derive(b, "413", "y"),
   ],
   [
     "adding the same path as the winner conflicts",

@@ -1,0 +1,81 @@
+// How far those who follow a table's commits have come: upkeep leaves alone what they have not taken yet.
+
+import type { TableName } from "../../reading/tables.ts";
+import { readCommits } from "../delta/log-reader.ts";
+import type { Commit, Snapshot } from "../delta/snapshot.ts";
+import { GOLD_APP_ID } from "../gold/gold.ts";
+import { GOLD_TRANSFORMS } from "../gold/transforms.ts";
+import type { Lake } from "../lake.ts";
+import { REFINE_APP_ID } from "../silver/refine.ts";
+
+/** A table that is made from another one's commits, and the txn under which it keeps how far it is. */
+interface Consumer {
+  readonly table: TableName;
+  readonly appId: string;
+  /** True if a consumer without a position reads the whole table, and no commits. */
+  readonly startsFromSnapshot: boolean;
+}
+
+const CONSUMERS: Partial<Record<TableName, readonly Consumer[]>> = {
+  "bronze/readings": [{ table: "silver/readings", appId: REFINE_APP_ID, startsFromSnapshot: false }],
+  "silver/readings": GOLD_TRANSFORMS.map(({ table }) => ({
+    table,
+    appId: GOLD_APP_ID,
+    startsFromSnapshot: true,
+  })),
+  "gold/room_daily": [
+    { table: "gold/restatements", appId: "restate:gold/room_daily", startsFromSnapshot: false },
+  ],
+};
+
+/** Commits that are in memory at a time. */
+const COMMITS_AT_ONCE = 64;
+
+/** The version up to which all consumers of a table have its commits, -1 for none of them; undefined if nobody waits for any. */
+export async function consumedVersion(lake: Lake, name: TableName): Promise<number | undefined> {
+  let smallest: number | undefined;
+  for (const { table, appId, startsFromSnapshot } of CONSUMERS[name] ?? []) {
+    const position = (await lake.table(table).snapshot())?.txns.get(appId);
+    if (position === undefined && startsFromSnapshot) continue;
+    smallest = Math.min(smallest ?? Number.MAX_SAFE_INTEGER, Number(position ?? -1n));
+  }
+  return smallest;
+}
+
+/** Paths of the files that commits after version `from`, up to the snapshot's, added or removed. */
+export interface TouchedFiles {
+  readonly added: ReadonlySet<string>;
+  readonly removed: ReadonlySet<string>;
+}
+
+/**
+ * The files of commits that some consumer has not taken yet; files that compaction has only moved are among the removed.
+ * Read the consumer's position before the snapshot: it may only be too small. @throws NOT_FOUND if such a commit is gone
+ */
+export async function untakenFiles(
+  lake: Lake,
+  name: TableName,
+  { consumed, snapshot }: { readonly consumed: number | undefined; readonly snapshot: Snapshot },
+): Promise<TouchedFiles> {
+  const added = new Set<string>();
+  const removed = new Set<string>();
+  for (let from = consumed ?? snapshot.version; from < snapshot.version; from += COMMITS_AT_ONCE) {
+    const to = Math.min(from + COMMITS_AT_ONCE, snapshot.version);
+    // Fails with a message that says what is missing.
+    await lake.table(name).changes(to - 1, to);
+    for (const commit of await readCommits({ ...lake, path: name }, from + 1, to)) {
+      collect(commit, { added, removed });
+    }
+  }
+  return { added, removed };
+}
+
+function collect(
+  { actions }: Commit,
+  { added, removed }: { readonly added: Set<string>; readonly removed: Set<string> },
+): void {
+  for (const { add, remove } of actions) {
+    if (add?.dataChange === true) added.add(add.path);
+    if (remove !== undefined) removed.add(remove.path);
+  }
+}
