@@ -59,6 +59,11 @@ const PARTIAL_MS_MAX = 3_600_000;
 const LOW_WATER = 0.9;
 const FILES_AT_ONCE = 32;
 
+/** The folder of the copies of one lake. */
+export function cacheRoot(folder: CacheFolder, name: string): string {
+  return join(folder.path, createHash("sha256").update(name).digest("hex").slice(0, 24));
+}
+
 /** The cache of a lake. */
 export function fileCache(options: FileCacheOptions): FileCache {
   return new OpenCache(options);
@@ -77,8 +82,7 @@ class OpenCache implements FileCache {
 
   constructor(options: FileCacheOptions) {
     this.#options = options;
-    const id = createHash("sha256").update(options.name).digest("hex").slice(0, 24);
-    this.root = join(options.folder.path, id);
+    this.root = cacheRoot(options.folder, options.name);
   }
 
   async file(path: string): Promise<string> {

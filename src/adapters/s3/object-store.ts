@@ -18,7 +18,7 @@ import { s3UrlOf } from "../../support/s3-url.ts";
 import { openS3, type S3Access, type S3Options } from "./client.ts";
 import { downloadTo } from "./download.ts";
 import { isNamed, isUncertain, statusOf } from "./errors.ts";
-import { fileCache, type CacheFolder, type FileCache } from "./file-cache.ts";
+import { cacheRoot, fileCache, type CacheFolder, type FileCache } from "./file-cache.ts";
 import { uploadFile } from "./upload.ts";
 
 /** What a lake on S3 works with. */
@@ -48,7 +48,7 @@ export function s3ObjectStore(options: S3StoreOptions): S3ObjectStore {
   const cache = fileCache({
     folder: options.cache,
     clock: options.clock,
-    name: `${options.settings.endpoint ?? "aws"} ${url}`,
+    name: cacheName(options),
     fetch: async (path, file) => downloadTo(s3, keyOf(path), file),
   });
   return {
@@ -75,6 +75,15 @@ export function s3ObjectStore(options: S3StoreOptions): S3ObjectStore {
     },
     [Symbol.asyncDispose]: async () => access[Symbol.asyncDispose](),
   };
+}
+
+/** The folder of the copies of a lake's files. */
+export function s3CacheRoot(options: Pick<S3StoreOptions, "place" | "settings" | "cache">): string {
+  return cacheRoot(options.cache, cacheName(options));
+}
+
+function cacheName({ place, settings }: Pick<S3StoreOptions, "place" | "settings">): string {
+  return `${settings.endpoint ?? "aws"} ${s3UrlOf(place)}`;
 }
 
 type Place = S3Access & { readonly prefix: string };
