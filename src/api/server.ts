@@ -21,6 +21,7 @@ import {
   silverSensorTypesRoute,
 } from "./routes/original.ts";
 import { readingsRoute } from "./routes/readings.ts";
+import { reasonsRoute, rejectedRoute } from "./routes/rejected.ts";
 import { restatementsRoute } from "./routes/restatements.ts";
 import type { TableReader } from "./table-reader.ts";
 
@@ -124,6 +125,8 @@ function routesOf(api: Api, logger: Logger): readonly ((hasKeys: boolean) => Sea
     hourlyRoute(api),
     dailyRoute(api),
     restatementsRoute(api),
+    rejectedRoute(api),
+    reasonsRoute(api),
     tablesRoute(api),
     liveRoute(api),
     readyRoute(api, logger),

@@ -11,11 +11,12 @@ import { AtriumError } from "../support/errors.ts";
 import { answerAsJson, answerAsText } from "./answer-text.ts";
 import { defineCommand, flag, optionalFlag, switchFlag, type CommandContext } from "./command.ts";
 import { LAKE_SETTINGS, parts } from "./stages.ts";
+import { rebuildTable } from "./table-rebuild.ts";
 import { restore } from "./table-restore.ts";
 import { compactTables, vacuumTables } from "./table-upkeep.ts";
 
 const HISTORY_MAX = 100_000;
-const ACTIONS = "list, history, restore, diff, compact or vacuum";
+const ACTIONS = "list, history, restore, rebuild, diff, compact or vacuum";
 
 /** The command. */
 export const tableCommand = defineCommand({
@@ -24,7 +25,8 @@ export const tableCommand = defineCommand({
     "restore NAME --to VERSION|TIME: a new version with the files of an older one; positions stay as they are.\n" +
     "diff NAME --with LAKE: exit code 0 if the table has the same rows in both lakes; the times at which rows were\n" +
     "made (created_at, ingest_ts, log_ts, ingest_date) may differ.\n" +
-    "compact [NAME]: merges small files. vacuum [NAME]: removes files that nobody needs any more.",
+    "compact [NAME]: merges small files. vacuum [NAME]: removes files that nobody needs any more.\n" +
+    "rebuild NAME: makes silver or a gold table again from the table before it, when its own files are damaged.",
   positionals: [
     { name: "ACTION", doc: ACTIONS, isRequired: true },
     { name: "NAME", doc: `the table: ${TABLE_NAMES.join(", ")}`, isRequired: false },
@@ -42,6 +44,7 @@ export const tableCommand = defineCommand({
     "table history silver/readings --lake ./lake",
     "table diff silver/readings --lake ./a --with ./b",
     "table vacuum --lake ./lake --grace-hours 1 --dry-run",
+    "table rebuild silver/readings --lake ./lake",
   ],
   run: async (context) => {
     const [action = "", name] = context.positionals;
@@ -53,6 +56,7 @@ export const tableCommand = defineCommand({
     const { to } = context.flags;
     if (action === "restore") return await restore(context, lake, { name: nameOf(name), to });
     if (action === "diff") return await diff(context, lake, { name: nameOf(name), other });
+    if (action === "rebuild") return await rebuildTable(context, { lake, name: nameOf(name) });
     const some = name === undefined ? undefined : nameOf(name);
     if (action === "compact") return show(context, await compactTables(context, lake, some));
     if (action === "vacuum") return show(context, await vacuumTables(context, lake, some));

@@ -176,6 +176,8 @@ async function checkMarker(store: ObjectStore, create: boolean): Promise<void> {
   }
   const others = (await store.list("")).filter((object) => !object.path.startsWith("_"));
   if (others.length > 0) {
+    // Another process may have made the lake between the two looks.
+    if ((await readMarker(store)) !== undefined) return checkMarker(store, create);
     throw new AtriumError(
       "LAKE_INVALID",
       `${store.url} is no lake: it holds ${others[0]?.path ?? "files"}, but no ${MARKER}. Name an empty or new folder with LAKE_URL or --lake.`,

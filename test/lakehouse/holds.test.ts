@@ -41,7 +41,7 @@ interface Held {
   readonly lake: Lake;
   readonly clock: ReturnType<typeof steppedClock>;
   /** What is published now. */
-  published(): Promise<readonly number[]>;
+  readonly published: () => Promise<readonly number[]>;
 }
 
 /** The lake as a process has it whose queries do `during` while they run. */
@@ -141,8 +141,7 @@ test("calls that overlap hold their versions until the last of each has ended, a
   await bare.commit(TABLE, {});
   await bare.commit(TABLE, {});
   const { lake, published } = await opened(bare, async () => undefined);
-  const { during } = lake.holds;
-  const hold = during.bind(lake.holds);
+  const hold: typeof lake.holds.during = async (versions, work) => lake.holds.during(versions, work);
   await hold([{ table: TABLE, version: 0 }], async () => {
     await assert.rejects(
       hold(
@@ -151,7 +150,10 @@ test("calls that overlap hold their versions until the last of each has ended, a
           { table: TABLE, version: 1 },
         ],
         async () => {
-          assert.deepEqual((await published()).toSorted(), [0, 1]);
+          assert.deepEqual(
+            (await published()).toSorted((a, b) => a - b),
+            [0, 1],
+          );
           throw new Error("this query fails");
         },
       ),

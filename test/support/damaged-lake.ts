@@ -9,10 +9,12 @@ import { duckdbEngine } from "../../src/adapters/duckdb/engine.ts";
 import { openEmbeddedLog } from "../../src/adapters/embedded/event-log.ts";
 import { localObjectStore } from "../../src/adapters/local/object-store.ts";
 import { openLake, type Lake } from "../../src/lakehouse/lake.ts";
+import type { Finding, FindingKind } from "../../src/lakehouse/verify/finding.ts";
 import { verify, type Verification, type VerifyOptions } from "../../src/lakehouse/verify/verify.ts";
 import { tableDefinition, type TableName } from "../../src/reading/tables.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { silentLogger } from "../../src/support/logger.ts";
+import type { Reference } from "./lake-folder.ts";
 
 /** Runs `work` on the lake in a folder. */
 export async function withLake<Result>(
@@ -152,4 +154,102 @@ export async function admit(
       }),
     );
   }
+}
+
+/** The lake of a test file, to be copied and damaged. */
+export interface Damage {
+  /** A copy of the lake. */
+  readonly copy: () => Promise<string>;
+  /** Damages a copy; there must be faults of that kind that name the table and say `pattern`. Returns all findings. */
+  readonly finds: (
+    kind: FindingKind,
+    what: {
+      readonly table: TableName | "log";
+      readonly pattern: RegExp;
+      readonly damage: (lake: string) => Promise<void>;
+    },
+  ) => Promise<readonly Finding[]>;
+}
+
+/** Copies of a reference lake, each to be damaged once. */
+export function damageOf(made: () => Reference): Damage {
+  let count = 0;
+  const copy = async (): Promise<string> => {
+    count += 1;
+    return copyOf(made().reference, join(made().folder.path, `damaged-${count}`));
+  };
+  return {
+    copy,
+    finds: async (kind, { table, pattern, damage }) => {
+      const lake = await copy();
+      await damage(lake);
+      const { findings } = await verified(lake);
+      const found = findings.filter((finding) => finding.kind === kind && finding.table === table);
+      assert.ok(found.length > 0, `${kind} of ${table} among ${JSON.stringify(findings, null, 1)}`);
+      for (const finding of found) {
+        assert.ok(finding.isFault);
+        assert.match(`${finding.what} ${finding.file ?? ""} ${finding.mend}`, pattern);
+        assert.match(finding.mend, /atrium |Restore|Delete|Bring|recovery\.md/);
+      }
+      await rm(lake, { recursive: true });
+      return findings;
+    },
+  };
+}
+
+/** Rows of a data file by its commit. */
+export async function rowsIn(
+  lake: string,
+  file: string,
+  table: TableName = "silver/readings",
+): Promise<number> {
+  const name = file.slice(file.lastIndexOf("/") + 1);
+  for (let version = await newestVersion(lake, table); version >= 0; version -= 1) {
+    for (const { add } of await actionsOf(commitFile(lake, table, version))) {
+      if (add === undefined || !String(add["path"]).endsWith(name)) continue;
+      return (JSON.parse(String(add["stats"])) as { numRecords: number }).numRecords;
+    }
+  }
+  throw new Error(`${file} is in no commit`);
+}
+
+/** Changes the first file that version 1 of a table added. */
+export async function editFirstAdd(
+  lake: string,
+  table: TableName,
+  edit: (add: Record<string, unknown>) => void,
+): Promise<void> {
+  await editCommit(commitFile(lake, table, 1), (actions) => {
+    const first = actions.find((action) => action["add"] !== undefined)?.["add"];
+    assert.ok(first);
+    edit(first);
+    return actions;
+  });
+}
+
+/** Changes the statistics of the files that version 1 of a table added. */
+export async function editAdd(
+  lake: string,
+  table: TableName,
+  edit: (stats: Record<string, unknown>) => void,
+): Promise<void> {
+  await editCommit(commitFile(lake, table, 1), (actions) => {
+    for (const { add } of actions) {
+      if (add === undefined) continue;
+      const stats = JSON.parse(String(add["stats"])) as Record<string, unknown>;
+      edit(stats);
+      add["stats"] = JSON.stringify(stats);
+    }
+    return actions;
+  });
+}
+
+/** Sets the first position in the newest commit of a table. */
+export async function setPosition(lake: string, table: TableName, version: number): Promise<void> {
+  await editCommit(commitFile(lake, table, await newestVersion(lake, table)), (actions) => {
+    const txn = actions.find((action) => action["txn"] !== undefined)?.["txn"];
+    assert.ok(txn);
+    txn["version"] = version;
+    return actions;
+  });
 }

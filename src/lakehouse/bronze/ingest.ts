@@ -9,11 +9,14 @@
 
 import type { EventLog, Position, RecordBatch } from "../../log/event-log.ts";
 import { placeOf } from "../../log/positions.ts";
+import { isAtriumError } from "../../support/errors.ts";
 import { faultPoint } from "../../support/fault-point.ts";
 import type { Logger } from "../../support/logger.ts";
 import type { AddFile } from "../delta/actions.ts";
+import { overtaken } from "../delta/commit.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import type { RowsInput } from "../engine.ts";
+import { refuseAhead } from "../followers.ts";
 import { ensureTable, publish, writeFiles, type Lake } from "../lake.ts";
 import { decodeBatch, type RejectedMessage } from "./decode.ts";
 import { markDistinct } from "./distinct-keys.ts";
@@ -84,10 +87,12 @@ interface Batch {
   readonly after: readonly Position[];
 }
 
-/** Ingests until the log is complete and empty, or the signal aborts. @throws COMMIT_OVERTAKEN, LOG_OFFSET_LOST */
+/** Ingests until the log is complete and empty, or the signal aborts. @throws COMMIT_OVERTAKEN, LOG_OFFSET_LOST, TABLE_CORRUPT */
 export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const { lake, log, topics, signal } = options;
+  const silver = await lake.table("silver/readings").snapshot();
   const readings = await ensureTable(lake, "bronze/readings");
+  refuseAhead("silver/readings", silver, readings);
   const rejected = await ensureTable(lake, "bronze/rejected");
   const identity = await log.identity();
   const positions = nextPositions(readings, identity, await log.ranges(topics));
@@ -100,7 +105,9 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const sum = { readings: 0, rejected: 0, batches: 0 };
   while (!signal.aborted) {
     const wasComplete = options.isComplete();
-    const batch = await collect(options, { from: state.positions, staged });
+    const batch = await collect(options, { from: state.positions, staged }).catch(async (error: unknown) =>
+      explainLoss(options, state, error),
+    );
     if (signal.aborted) break;
     if (batch.after.length > 0) {
       state = await commitBatch(options, { state, batch, sum });
@@ -108,6 +115,17 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
     } else if (wasComplete) break;
   }
   return sum;
+}
+
+/** What a zombie wants to read next may be gone because its successor has ingested it: that is not a loss. */
+async function explainLoss({ lake }: IngestOptions, state: State, error: unknown): Promise<never> {
+  if (!isAtriumError(error, "LOG_OFFSET_LOST")) throw error;
+  const newest = await lake.table("bronze/readings").snapshot();
+  for (const [appId, position] of txnsOf(state.identity, state.positions)) {
+    const committed = newest?.txns.get(appId) ?? -1n;
+    if (committed > position) throw overtaken("bronze/readings", appId, committed);
+  }
+  throw error;
 }
 
 /** Reads and decodes until the batch is full or old enough, or the log has no more; the batch may be empty. */
@@ -155,11 +173,20 @@ interface Step {
   readonly sum: { readings: number; rejected: number; batches: number };
 }
 
+/**
+ * Ingest times rise from commit to commit, for silver goes by them: the clock may jump back, so a batch is at least as late as
+ * the commits before it, and its own commit at least as late as the batch.
+ */
 async function commitBatch(options: IngestOptions, { state, batch, sum }: Step): Promise<State> {
   const { lake } = options;
   const { staged, after } = batch;
   const txns = txnsOf(state.identity, after);
-  const madeAt = batchInput(lake.clock.nowMs());
+  const madeAtMs = Math.max(
+    lake.clock.nowMs(),
+    state.readings.timestampMs + 1,
+    state.rejected.timestampMs + 1,
+  );
+  const madeAt = batchInput(madeAtMs);
   const inputs = [...staged.inputs(), madeAt];
   const written =
     staged.count === 0 ? [] : await writeReadings(lake, { staged, inputs, table: state.readings });
@@ -173,10 +200,22 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
       sql,
       inputs: [rejectedInput(fresh), madeAt],
     });
-    rejected = await append(lake, "bronze/rejected", { base: rejected, adds: rejectedAdds, txns });
+    // An earlier try at this batch may have brought some partitions as far already.
+    const moved = [...txns].filter(([appId, position]) => position > (state.rejected.txns.get(appId) ?? -1n));
+    rejected = await append(lake, "bronze/rejected", {
+      base: rejected,
+      adds: rejectedAdds,
+      txns: new Map(moved),
+      notBeforeMs: madeAtMs,
+    });
     faultPoint("ingest/rejected");
   }
-  const readings = await append(lake, "bronze/readings", { base: state.readings, adds, txns });
+  const readings = await append(lake, "bronze/readings", {
+    base: state.readings,
+    adds,
+    txns,
+    notBeforeMs: madeAtMs,
+  });
   faultPoint("ingest/committed");
   sum.readings += staged.count;
   sum.rejected += fresh.length;
@@ -219,7 +258,7 @@ function isHeld({ identity, rejected }: State, message: RejectedMessage): boolea
 async function append(
   lake: Lake,
   name: "bronze/readings" | "bronze/rejected",
-  what: Pick<Parameters<ReturnType<Lake["table"]>["commit"]>[0], "base" | "adds" | "txns">,
+  what: Pick<Parameters<ReturnType<Lake["table"]>["commit"]>[0], "base" | "adds" | "txns" | "notBeforeMs">,
 ): Promise<Snapshot> {
   return lake
     .table(name)

@@ -103,7 +103,7 @@ export async function nextPage(
   const [topic, partition, offset] = last.rows[0];
   const end = { topic: textOf(topic), partition: Number(partition), offset: Number(offset) };
   const found = await ask({
-    sql: `${ROWS_SQL}${text} and (${ORDER}) <= (${placeParameters("end")}) order by ${ORDER}, log_ts, ingest_ts`,
+    sql: `${ROWS_SQL}${text} and not ${isBehind("end")} order by ${ORDER}, log_ts, ingest_ts`,
     parameters: { ...parameters, ...placeValues("end", end) },
     rowsMax: bounds.rowsMax + SAME_POSITION_MAX,
   });
@@ -205,12 +205,18 @@ function where(filter: RejectedFilter, after?: Place): Condition {
   if (filter.from !== undefined) add("ingest_ts >= cast($start as timestamptz)", { start: filter.from });
   if (filter.before !== undefined) add("ingest_ts < cast($before as timestamptz)", { before: filter.before });
   if (filter.wanted !== undefined) add(`(${ORDER}) in (select ${ORDER} from ${filter.wanted.name})`, {});
-  if (after !== undefined) add(`(${ORDER}) > (${placeParameters("after")})`, placeValues("after", after));
+  if (after !== undefined) add(isBehind("after"), placeValues("after", after));
   return { text: ` where ${texts.join(" and ")}`, parameters };
 }
 
-function placeParameters(name: string): string {
-  return `$${name}_topic, cast($${name}_partition as integer), cast($${name}_offset as bigint)`;
+/** The position comes after that of the parameters. In full: DuckDB cannot tell whether rows lie between two rows. */
+function isBehind(name: string): string {
+  const [topic, partition, offset] = [
+    `$${name}_topic`,
+    `cast($${name}_partition as integer)`,
+    `cast($${name}_offset as bigint)`,
+  ];
+  return `(topic > ${topic} or (topic = ${topic} and ("partition" > ${partition} or ("partition" = ${partition} and "offset" > ${offset}))))`;
 }
 
 function placeValues(name: string, place: Place): Readonly<Record<string, string | number>> {

@@ -40,6 +40,8 @@ export interface CommitRequest {
   readonly isolation: Isolation;
   /** False where rows are only moved. It goes for all files of the commit. */
   readonly dataChange: boolean;
+  /** The commit's time is at least this, ms since the epoch: its rows carry it. Default: the clock's. */
+  readonly notBeforeMs?: number;
   /** Further notes for the log. */
   readonly commitInfo?: Readonly<Record<string, unknown>>;
 }
@@ -197,7 +199,8 @@ function readsPartition({ isolation }: CommitRequest, values: PartitionValues | 
   );
 }
 
-function overtaken(table: string, appId: string, position: bigint): AtriumError {
+/** COMMIT_OVERTAKEN: the table has `position` of `appId` from another writer. */
+export function overtaken(table: string, appId: string, position: bigint): AtriumError {
   const message =
     `Another writer has already committed ${appId} up to position ${position} to table ${table}. ` +
     "Let only one process write these positions; restart this one to go on from the table.";

@@ -256,7 +256,11 @@ async function commit(state: TableState, request: CommitRequest): Promise<Snapsh
   if (isStale(state)) await newest(state);
   let head = request.base;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-    const timestampMs = Math.max(state.clock.nowMs(), head.timestampMs + 1);
+    const timestampMs = Math.max(
+      state.clock.nowMs(),
+      head.timestampMs + 1,
+      Math.trunc(request.notBeforeMs ?? 0),
+    );
     const actions = commitActions(request, head, { timestampMs, writerId: state.writerId, token });
     const own: Commit = { version: head.version + 1, actions };
     if (await isPut(state, own)) {
@@ -272,6 +276,8 @@ async function commit(state: TableState, request: CommitRequest): Promise<Snapsh
       if (!isOwn) checkWinner(request, { table: state.path, head, winner });
       head = replay(state.path, head, [winner]);
       if (isOwn) {
+        // What can be read may not be synced yet. A store that says that the name is taken has made sure of it.
+        await state.store.putIfAbsent(logFilePath(state.path, head.version, ".json"), encodeActions(actions));
         await withdrawIfLost(state, head.version);
         return committed(state, head);
       }

@@ -9,6 +9,7 @@ import type { TableName } from "../../reading/tables.ts";
 import { present } from "../../support/assert.ts";
 import { AtriumError } from "../../support/errors.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
+import { refuseAhead } from "../followers.ts";
 import { ensureTable, type Lake } from "../lake.ts";
 import { repeatAfterLostRace } from "../lost-race.ts";
 import { OPERATIONS } from "../operations.ts";
@@ -86,6 +87,7 @@ async function makeTables(options: GoldOptions, found: Found): Promise<Snapshot 
   const silver = present(await silverTable.snapshot(), "silver, which was there a moment ago");
   for (const transform of GOLD_TRANSFORMS) {
     const gold = present(tables.get(transform.table), transform.table);
+    refuseAhead(transform.table, gold, silver);
     await makeTable(options, { transform, gold, silver, found });
   }
   return silver;

@@ -30,6 +30,10 @@ export interface DayWork {
   readonly watermarks: Watermarks;
   /** Positions that the commit moves; empty but for the last step for a table. */
   readonly txns: ReadonlyMap<string, bigint>;
+  /** Files of the base that cannot be read: their days are replaced without a look at them. Default: none. */
+  readonly broken?: ReadonlySet<string>;
+  /** What the commit is called. Default: REPLACE DAYS. */
+  readonly operation?: string;
 }
 
 /** What a step did. */
@@ -46,7 +50,12 @@ export async function makeDays(options: MakeOptions, work: DayWork): Promise<Day
   const name = transform.table;
   if (days.length === 0) return commitDays(lake, work, { days: [], removes: [], adds: [] });
   const held = filesMatching(base, { equals: { event_date: days } });
-  const previous = { ...(await tableInput(lake, name, { snapshot: base, files: held })), name: "previous" };
+  const broken = held.filter((file) => work.broken?.has(file.path) === true);
+  const readable = held.filter((file) => !broken.includes(file));
+  const previous = {
+    ...(await tableInput(lake, name, { snapshot: base, files: readable })),
+    name: "previous",
+  };
   const others = await Promise.all(transform.reads.map(async (other) => dayInput(lake, other, work)));
   const silver = await dayInput(lake, "silver/readings", work);
   const inputs = [silver, previous, batchInput(lake.clock.nowMs()), ...others];
@@ -57,7 +66,8 @@ export async function makeDays(options: MakeOptions, work: DayWork): Promise<Day
     columns,
     partitionColumns,
   });
-  const differing = await daysThatDiffer(options, transform, { previous, files: written.files });
+  const found = await daysThatDiffer(options, transform, { previous, files: written.files });
+  const differing = [...new Set([...found, ...broken.map(dayOf)])].toSorted();
   const isReplaced = (file: { readonly partitionValues: PartitionValues }): boolean =>
     differing.includes(dayOf(file));
   const files = written.files.filter(isReplaced);
@@ -164,7 +174,7 @@ interface Replacement {
 
 async function commitDays(
   lake: Lake,
-  { transform, base, txns }: DayWork,
+  { transform, base, txns, operation = "REPLACE DAYS" }: DayWork,
   { days, removes, adds }: Replacement,
 ): Promise<DaysMade> {
   const { table } = transform;
@@ -175,7 +185,7 @@ async function commitDays(
     adds,
     removes: removes.map((file) => file.path),
     txns,
-    operation: "REPLACE DAYS",
+    operation,
     parameters: { days: days.join(","), table: sqlNameOf(table) },
     isolation: { kind: "replace", partitions: days.map((day) => ({ event_date: day })) },
     dataChange: true,

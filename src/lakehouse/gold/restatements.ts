@@ -14,6 +14,7 @@ import type { AddFile, RemoveAction } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import type { VersionChange } from "../delta/table.ts";
 import type { FilesInput, RowsInput } from "../engine.ts";
+import { refuseAhead } from "../followers.ts";
 import { ensureTable, publish, tableInput, type Lake } from "../lake.ts";
 import { repeatAfterLostRace } from "../lost-race.ts";
 import { OPERATIONS } from "../operations.ts";
@@ -33,6 +34,7 @@ const SKIPPED: ReadonlySet<string> = new Set([
   OPERATIONS.expire,
   OPERATIONS.erase,
   OPERATIONS.restore,
+  OPERATIONS.rebuild,
 ]);
 
 /** What was restated. */
@@ -68,6 +70,7 @@ async function restateNew(lake: Lake, found: Found): Promise<void> {
   if ((await lake.table(TAGGED_TABLE).snapshot()) === undefined) return;
   let base = await ensureTable(lake, TABLE);
   const daily = await ensureTable(lake, TAGGED_TABLE);
+  refuseAhead(TABLE, base, daily);
   let done = positionOf(base);
   while (done < daily.version) {
     const to = Math.min(done + VERSIONS_AT_ONCE, daily.version);
@@ -175,7 +178,7 @@ async function replacedFiles(
   try {
     return await Promise.all(inputs);
   } catch (error) {
-    if (!isAtriumError(error, "NOT_FOUND")) throw error;
+    if (!isAtriumError(error, "TABLE_CORRUPT")) throw error;
     warnOfLoss(lake, `files of version ${version}`, error);
     return undefined;
   }

@@ -12,6 +12,7 @@ import type { AddFile } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import { filesMatching, statsOf } from "../delta/stats.ts";
 import type { FilesInput } from "../engine.ts";
+import { refuseAhead } from "../followers.ts";
 import { ensureTable, tableInput, writeFiles, type Lake } from "../lake.ts";
 import { OPERATIONS } from "../operations.ts";
 import { rowsIn } from "../summary.ts";
@@ -41,7 +42,7 @@ export interface RefinedBatch {
 
 /**
  * Refines the next new bronze versions; undefined if there are none.
- * @throws COMMIT_OVERTAKEN; COMMIT_CONFLICT, after a few tries, if rows are being removed from silver meanwhile
+ * @throws TABLE_CORRUPT if bronze has lost commits; COMMIT_OVERTAKEN; COMMIT_CONFLICT, after a few tries, if rows are being removed from silver meanwhile
  */
 export async function refineBatch(options: RefineOptions): Promise<RefinedBatch | undefined> {
   for (let attempt = 1; ; attempt += 1) {
@@ -64,6 +65,7 @@ async function refineOnce(options: RefineOptions): Promise<RefinedBatch | undefi
   if (bronze === undefined) return undefined;
   const silver = held ?? (await ensureTable(lake, "silver/readings"));
   const done = Number(silver.txns.get(REFINE_APP_ID) ?? -1n);
+  refuseAhead("silver/readings", held, bronze);
   if (done >= bronze.version) return undefined;
   const next = await nextVersions(lake, { after: done, bronze, rowsMax: options.batchRowsMax });
   const adds = next.files.length === 0 ? [] : await refineFiles(options, { next, bronze, silver });

@@ -3,10 +3,9 @@
 import type { EventLog } from "../../log/event-log.ts";
 import type { TableName } from "../../reading/tables.ts";
 import { isAtriumError } from "../../support/errors.ts";
-import { GOLD_APP_ID } from "../gold/gold.ts";
+import { FOLLOWERS } from "../followers.ts";
 import { tableInput } from "../lake.ts";
 import { horizonOf, OPERATIONS } from "../operations.ts";
-import { REFINE_APP_ID } from "../silver/refine.ts";
 import { finding } from "./finding.ts";
 import { ask, counted, NAMED_MAX, type Job } from "./job.ts";
 import type { LogFacts } from "./log-check.ts";
@@ -14,18 +13,9 @@ import type { LogFacts } from "./log-check.ts";
 /** Tables whose logs could be read. */
 export type Tables = ReadonlyMap<TableName, LogFacts>;
 
-/** Who follows whom: the table that keeps a position, its appId, and the table whose versions it counts. */
-const FOLLOWERS: readonly (readonly [TableName, string, TableName])[] = [
-  ["silver/readings", REFINE_APP_ID, "bronze/readings"],
-  ["gold/sensor_hourly", GOLD_APP_ID, "silver/readings"],
-  ["gold/sensor_daily", GOLD_APP_ID, "silver/readings"],
-  ["gold/room_daily", GOLD_APP_ID, "silver/readings"],
-  ["gold/restatements", "restate:gold/room_daily", "gold/room_daily"],
-];
-
 /** No table may have taken more versions of another one than that has. */
 export function checkFollowers({ report }: Job, tables: Tables, only: (name: TableName) => boolean): void {
-  for (const [name, appId, followed] of FOLLOWERS) {
+  for (const { table: name, appId, follows: followed } of FOLLOWERS) {
     const position = tables.get(name)?.snapshot.txns.get(appId);
     const newest = tables.get(followed)?.snapshot.version;
     const isAhead = position !== undefined && (newest === undefined || position > BigInt(newest));

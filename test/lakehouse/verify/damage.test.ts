@@ -1,22 +1,18 @@
-// Damage made by hand, one kind a test: verification finds it, names it, and says the way out.
+// Damage to data files and rows, made by hand: verification finds it, names it, and says the way out.
 
 import assert from "node:assert/strict";
 import { readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { Finding, FindingKind } from "../../../src/lakehouse/verify/finding.ts";
-import type { TableName } from "../../../src/reading/tables.ts";
 import {
-  actionsOf,
-  commitFile,
-  copyOf,
+  damageOf,
   dataFiles,
-  editCommit,
-  newestVersion,
+  editAdd,
+  editFirstAdd,
   pick,
   rewrite,
+  rowsIn,
   verified,
-  withLake,
 } from "../../support/damaged-lake.ts";
 import { makeReference, type Reference } from "../../support/lake-folder.ts";
 
@@ -24,7 +20,7 @@ import { makeReference, type Reference } from "../../support/lake-folder.ts";
 const NUMBERED = `with numbered as (select *, row_number() over (order by topic, "partition", "offset") as n from data)`;
 
 let made: Reference;
-let count = 0;
+const { copy: damagedCopy, finds } = damageOf(() => made);
 
 before(async () => {
   made = await makeReference(
@@ -33,34 +29,6 @@ before(async () => {
   );
 });
 after(async () => made.folder[Symbol.asyncDispose]());
-
-async function damagedCopy(): Promise<string> {
-  count += 1;
-  return copyOf(made.reference, join(made.folder.path, `damaged-${count}`));
-}
-
-/** Damages a copy of the lake; there must be a fault of that kind that names the table and says `pattern`. */
-async function finds(
-  kind: FindingKind,
-  {
-    table,
-    pattern,
-    damage,
-  }: { table: TableName | "log"; pattern: RegExp; damage: (lake: string) => Promise<void> },
-): Promise<readonly Finding[]> {
-  const lake = await damagedCopy();
-  await damage(lake);
-  const { findings } = await verified(lake);
-  const found = findings.filter((finding) => finding.kind === kind && finding.table === table);
-  assert.ok(found.length > 0, `${kind} of ${table} among ${JSON.stringify(findings, null, 1)}`);
-  for (const finding of found) {
-    assert.ok(finding.isFault);
-    assert.match(`${finding.what} ${finding.file ?? ""} ${finding.mend}`, pattern);
-    assert.match(finding.mend, /atrium |Restore|Delete|Bring|recovery\.md/);
-  }
-  await rm(lake, { recursive: true });
-  return findings;
-}
 
 test("a good lake is well, with its faulty readings, duplicates and rejected messages", async () => {
   const { findings, tables } = await verified(made.reference);
@@ -259,263 +227,3 @@ describe("a row", () => {
     });
   });
 });
-
-describe("a commit", () => {
-  test("that was deleted from the middle is named, and the other tables are looked at all the same", async () => {
-    const findings = await finds("commit_missing", {
-      table: "silver/readings",
-      pattern: /00000001\.json/,
-      damage: async (lake) => rm(commitFile(lake, "silver/readings", 1)),
-    });
-    assert.ok(findings.some(({ kind }) => kind === "table_unreadable"));
-    assert.ok(!findings.some(({ table, kind }) => table === "bronze/readings" && kind.startsWith("file")));
-  });
-
-  test("that was the newest of bronze and was deleted is found by silver's position", async () => {
-    await finds("position_ahead", {
-      table: "silver/readings",
-      pattern: /has taken version \d+ of bronze\/readings, whose newest is/,
-      damage: async (lake) =>
-        rm(commitFile(lake, "bronze/readings", await newestVersion(lake, "bronze/readings"))),
-    });
-  });
-
-  test("that was cut in the middle of a line, or at the end of one, is named", async () => {
-    for (const keep of [
-      (text: string) => text.slice(0, -20),
-      (text: string) => `${text.split("\n")[0]}\n`,
-      () => "",
-    ]) {
-      await finds("commit_damaged", {
-        table: "silver/readings",
-        pattern: /00000001\.json/,
-        damage: async (lake) => {
-          const file = commitFile(lake, "silver/readings", 1);
-          await writeFile(file, keep(await readFile(file, "utf8")));
-        },
-      });
-    }
-  });
-
-  test("of bronze from which a file was dropped is found by its rows", async () => {
-    const findings = await finds("position_gap", {
-      table: "bronze/readings",
-      pattern: /lacks|has no row/,
-      damage: async (lake) => {
-        await editCommit(commitFile(lake, "bronze/readings", 1), (actions) => {
-          const at = actions.findIndex((action) => action["add"] !== undefined);
-          return actions.filter((_, index) => index !== at);
-        });
-      },
-    });
-    assert.ok(findings.some(({ kind }) => kind === "silver_wrong"));
-    assert.ok(findings.some(({ kind }) => kind === "orphans"));
-  });
-
-  test("of gold from which a day was dropped is found by the silver of that day", async () => {
-    await finds("gold_wrong", {
-      table: "gold/room_daily",
-      pattern: /is missing/,
-      damage: async (lake) => {
-        await editCommit(commitFile(lake, "gold/room_daily", 1), (actions) => {
-          const at = actions.findIndex((action) => action["add"] !== undefined);
-          return actions.filter((_, index) => index !== at);
-        });
-      },
-    });
-  });
-
-  test("whose position was lowered below that of an earlier commit is named", async () => {
-    await finds("commit_contradicts", {
-      table: "silver/readings",
-      pattern: /moves the position refine:bronze\/readings from/,
-      damage: async (lake) => setPosition(lake, "silver/readings", 0),
-    });
-  });
-
-  test("whose position was raised beyond the rows that came is found", async () => {
-    await finds("position_ahead", {
-      table: "silver/readings",
-      pattern: /has taken version 99/,
-      damage: async (lake) => setPosition(lake, "silver/readings", 99),
-    });
-    await finds("position_gap", {
-      table: "bronze/readings",
-      pattern: /position is 9999999/,
-      damage: async (lake) => setPosition(lake, "bronze/readings", 9_999_999),
-    });
-  });
-});
-
-describe("a checkpoint", () => {
-  /** Commits to silver until it has a checkpoint, as many versions do. */
-  const withCheckpoint = async (lake: string): Promise<string> => {
-    const path = "silver/readings/_delta_log/00000000000000000100.checkpoint.parquet";
-    await withLake(lake, async (opened) => {
-      const table = opened.table("silver/readings");
-      for (let head = await table.snapshot(); head !== undefined && head.version < 101;) {
-        head = await table.commit({
-          base: head,
-          adds: [],
-          removes: [],
-          txns: new Map(),
-          operation: "TEST",
-          isolation: { kind: "append" },
-          dataChange: true,
-        });
-      }
-    });
-    return join(lake, path);
-  };
-
-  test("that is whole is well", async () => {
-    const lake = await damagedCopy();
-    await withCheckpoint(lake);
-    assert.deepEqual((await verified(lake)).findings, []);
-  });
-
-  test("that cannot be read is named; the table is read without it", async () => {
-    const findings = await finds("checkpoint_damaged", {
-      table: "silver/readings",
-      pattern: /100\.checkpoint\.parquet.*Delete/,
-      damage: async (lake) => writeFile(await withCheckpoint(lake), "no Parquet"),
-    });
-    assert.equal(findings.length, 1);
-  });
-
-  test("that says something else than the commits before it is named", async () => {
-    await finds("checkpoint_differs", {
-      table: "silver/readings",
-      pattern: /other files/,
-      damage: async (lake) => {
-        await withCheckpoint(lake);
-        await editCommit(commitFile(lake, "silver/readings", 1), (actions) =>
-          actions.map((action) =>
-            action["add"] === undefined ? action : { add: { ...action["add"], size: 1 } },
-          ),
-        );
-      },
-    });
-  });
-
-  test("that the hint names and that is not there is named", async () => {
-    await finds("hint_wrong", {
-      table: "silver/readings",
-      pattern: /names checkpoint 100.*_last_checkpoint.*Delete/,
-      damage: async (lake) => rm(await withCheckpoint(lake)),
-    });
-  });
-});
-
-describe("the log", () => {
-  test("that is behind the lake is found", async () => {
-    await finds("position_ahead", {
-      table: "log",
-      pattern: /Bronze goes on with offset .* and the log holds offsets/,
-      damage: async (lake) => {
-        const { DatabaseSync } = await import("node:sqlite");
-        const db = new DatabaseSync(join(lake, "_log", "log.db"));
-        db.exec("delete from batch");
-        db.exec("update topic_partition set start_offset = 0, next_offset = 0, released_offset = 0");
-        db.close();
-      },
-    });
-  });
-
-  test("that is cut short is found", async () => {
-    await finds("log_unreadable", {
-      table: "log",
-      pattern: /log\.db.*recovery\.md/s,
-      damage: async (lake) => truncate(join(lake, "_log", "log.db"), 5000),
-    });
-  });
-
-  test("that is not there is no fault", async () => {
-    const lake = await damagedCopy();
-    await rm(join(lake, "_log"), { recursive: true });
-    assert.deepEqual((await verified(lake)).findings, []);
-  });
-});
-
-test("a lake whose silver and gold are behind is well, and says how far behind", async () => {
-  const lake = await damagedCopy();
-  const newest = await newestVersion(lake, "silver/readings");
-  await rm(commitFile(lake, "silver/readings", newest));
-  for (const table of ["gold/sensor_hourly", "gold/sensor_daily", "gold/room_daily"] as const) {
-    await rm(join(lake, table), { recursive: true });
-  }
-  const { findings } = await verified(lake);
-  assert.deepEqual(
-    findings.filter(({ isFault }) => isFault),
-    [],
-  );
-  assert.ok(findings.some(({ kind }) => kind === "behind"));
-});
-
-test("with quick no row is read, so a wrong value stays; with a table only that one is judged", async () => {
-  const lake = await damagedCopy();
-  await rm(pick(await dataFiles(lake, "gold/room_daily")));
-  await rm(pick(await dataFiles(lake, "bronze/rejected")));
-  const quick = await verified(lake, { quick: true });
-  assert.deepEqual(
-    quick.findings.map(({ kind }) => kind),
-    ["file_missing", "file_missing"],
-  );
-  const one = await verified(lake, { quick: true, table: "gold/room_daily" });
-  assert.deepEqual(
-    one.findings.map(({ table }) => table),
-    ["gold/room_daily"],
-  );
-  assert.deepEqual((await verified(lake, { table: "silver/readings" })).findings, []);
-});
-
-async function rowsIn(lake: string, file: string, table: TableName = "silver/readings"): Promise<number> {
-  const name = file.slice(file.lastIndexOf("/") + 1);
-  for (let version = await newestVersion(lake, table); version >= 0; version -= 1) {
-    for (const { add } of await actionsOf(commitFile(lake, table, version))) {
-      if (add === undefined || !String(add["path"]).endsWith(name)) continue;
-      return (JSON.parse(String(add["stats"])) as { numRecords: number }).numRecords;
-    }
-  }
-  throw new Error(`${file} is in no commit`);
-}
-
-/** Changes the first file that version 1 of a table added. */
-async function editFirstAdd(
-  lake: string,
-  table: TableName,
-  edit: (add: Record<string, unknown>) => void,
-): Promise<void> {
-  await editCommit(commitFile(lake, table, 1), (actions) => {
-    const first = actions.find((action) => action["add"] !== undefined)?.["add"];
-    assert.ok(first);
-    edit(first);
-    return actions;
-  });
-}
-
-async function editAdd(
-  lake: string,
-  table: TableName,
-  edit: (stats: Record<string, unknown>) => void,
-): Promise<void> {
-  await editCommit(commitFile(lake, table, 1), (actions) => {
-    for (const { add } of actions) {
-      if (add === undefined) continue;
-      const stats = JSON.parse(String(add["stats"])) as Record<string, unknown>;
-      edit(stats);
-      add["stats"] = JSON.stringify(stats);
-    }
-    return actions;
-  });
-}
-
-/** Sets the first position in the newest commit of a table. */
-async function setPosition(lake: string, table: TableName, version: number): Promise<void> {
-  await editCommit(commitFile(lake, table, await newestVersion(lake, table)), (actions) => {
-    const txn = actions.find((action) => action["txn"] !== undefined)?.["txn"];
-    assert.ok(txn);
-    txn["version"] = version;
-    return actions;
-  });
-}
