@@ -1,8 +1,6 @@
 // Requests that fail: lost answers, refusals for a while, answers that never come, connections that break.
 
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import type { S3ObjectStore } from "../../src/adapters/s3/object-store.ts";
 import { type Clock, systemClock } from "../../src/support/clock.ts";
@@ -138,14 +136,18 @@ describe("a store that fails now and then", { skip }, () => {
   });
 
   test("objects that cannot be deleted are named", async () => {
-    const local = join(fixture.folder, "denied");
-    await writeFile(local, "x");
-    await store.putFile("t/a", local);
-    proxy.rule(() => ({ status: 403, code: "AccessDenied" }));
-    await assert.rejects(store.delete(["t/a"]), (error) => {
+    const body =
+      "<DeleteResult><Error><Key>faults/t/a</Key><Code>AccessDenied</Code><Message>no</Message></Error></DeleteResult>";
+    proxy.rule(() => ({ status: 200, code: "", body }));
+    await assert.rejects(store.delete(["t/a", "t/b"]), (error) => {
       assert.ok(isAtriumError(error, "STORE_DENIED") && !error.retryable);
-      assert.match(error.message, /Cannot delete .*t\/a on S3: this user may not do that/);
+      assert.match(error.message, /^Cannot delete faults\/t\/a on S3: AccessDenied: no/);
       return true;
     });
+  });
+
+  test("a thousand objects are deleted by one request", async () => {
+    await store.delete(Array.from({ length: 2001 }, (_, index) => `t/${index}`));
+    assert.equal(proxy.seen.length, 3);
   });
 });

@@ -17,7 +17,7 @@ export type Fate =
   /** The answer stops in the middle. */
   | "cut"
   /** The store answers so, and does nothing. */
-  | { readonly status: number; readonly code: string };
+  | { readonly status: number; readonly code: string; readonly body?: string };
 
 /** A request as a rule sees it. */
 export interface Seen {
@@ -79,12 +79,14 @@ export async function s3Proxy(target: string): Promise<S3Proxy> {
 function refuse(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  { status, code }: { readonly status: number; readonly code: string },
+  { status, code, body }: Exclude<Fate, string>,
 ): void {
   incoming.resume();
   incoming.on("end", () => {
-    const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>says the proxy</Message></Error>`;
-    outgoing.writeHead(status, { "content-type": "application/xml" }).end(body);
+    const error = `<Error><Code>${code}</Code><Message>says the proxy</Message></Error>`;
+    outgoing
+      .writeHead(status, { "content-type": "application/xml" })
+      .end(`<?xml version="1.0" encoding="UTF-8"?>${body ?? error}`);
   });
 }
 

@@ -68,6 +68,8 @@ export interface S3Access extends AsyncDisposable {
   readonly limits: S3Limits;
   /** Bounds the bytes of files in memory. */
   readonly sending: Gate;
+  /** True if all bodies have checksums. */
+  readonly isChecked: boolean;
   /** Parameters of every write. */
   readonly encryption: {
     readonly ServerSideEncryption?: "AES256" | "aws:kms";
@@ -98,6 +100,7 @@ export function openS3(options: S3Options): S3Access {
     client,
     bucket: place.bucket,
     limits,
+    isChecked: settings.checksums === "always",
     sending: makeGate(SENT_BYTES_AT_ONCE_MAX),
     encryption: encryptionOf(settings),
     explain,

@@ -73,13 +73,13 @@ function judged(attempted: Attempted, cause: unknown): readonly [ErrorCode, stri
   if (["NoSuchKey", "NotFound"].includes(name) || (statusOf(cause) === 404 && name !== "NoSuchUpload")) {
     return ["NOT_FOUND", `there is no such object in bucket ${bucket} ${at}.`];
   }
+  if (statusOf(cause) === 507 || /Quota|Storage(Full|Limit)|InsufficientStorage/i.test(name)) {
+    return ["STORE_FULL", `the store ${at} is full (${shown(cause)}). Make room there.`];
+  }
   const refusal = REFUSALS[name] ?? (isCredentialError(cause) ? NO_CREDENTIALS : undefined);
   if (refusal !== undefined) return ["STORE_DENIED", `${refusal} (${shown(cause)})`];
   if ([301, 307, 308, 401, 403].includes(statusOf(cause) ?? 0)) {
     return ["STORE_DENIED", `bucket ${bucket} ${at} refuses it (${shown(cause)}). ${ALLOW}`];
-  }
-  if (statusOf(cause) === 507 || /Quota|Storage(Full|Limit)|InsufficientStorage/i.test(name)) {
-    return ["STORE_FULL", `the store ${at} is full (${shown(cause)}). Make room there.`];
   }
   const local = LOCAL[systemCode(cause) ?? ""];
   if (local !== undefined) return [local[0], `${messageOf(cause)}. ${local[1]}`];

@@ -57,7 +57,9 @@ async function putParts(s3: S3Access, upload: Upload): Promise<void> {
   const { what, key } = upload;
   const place = { Bucket: s3.bucket, Key: key };
   const { UploadId } = await s3.request(what, async (abortSignal) =>
-    s3.client.send(new CreateMultipartUploadCommand({ ...place, ...s3.encryption }), { abortSignal }),
+    s3.client.send(new CreateMultipartUploadCommand({ ...place, ...algorithm(s3), ...s3.encryption }), {
+      abortSignal,
+    }),
   );
   try {
     const parts = await sendParts(s3, upload, UploadId);
@@ -91,9 +93,14 @@ async function sendParts(
         s3.limits.partMsMax,
       );
       const { ETag, ChecksumCRC32 } = answer;
-      return { PartNumber, ETag, ...(ChecksumCRC32 === undefined ? {} : { ChecksumCRC32 }) };
+      // An upload that was not begun with checksums cannot be ended with them.
+      return { PartNumber, ETag, ...(s3.isChecked && ChecksumCRC32 !== undefined ? { ChecksumCRC32 } : {}) };
     });
   });
+}
+
+function algorithm({ isChecked }: S3Access): { readonly ChecksumAlgorithm?: "CRC32" } {
+  return isChecked ? { ChecksumAlgorithm: "CRC32" } : {};
 }
 
 /** A repetition after a lost answer finds no upload any more: then the object is there, whole. */
