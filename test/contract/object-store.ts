@@ -170,8 +170,8 @@ export function objectStoreContract(name: string, open: () => Promise<StoreUnder
     });
 
     test("removes what puts that never ended left, once it is old enough, and nothing else", async () => {
-      const { abandon = async (path: string) => store.put(`${path}.tmp`, bytesOf("x")) } = opened;
-      await abandon("t/a/b");
+      if (opened.abandon === undefined) await store.put("t/a/b.tmp", bytesOf("x"));
+      else await opened.abandon("t/a/b");
       await store.put("t/a/c", bytesOf("x"));
       assert.equal(await store.removeAbandoned(1000), 0);
       assert.equal(await store.removeAbandoned(Date.now() + 3_600_000), 1);

@@ -38,6 +38,7 @@ for (let index = 0; index < data.commits; index += 1) {
   const base = (await table.snapshot())!;
   const name = `${data.writerId}-${index}`;
   await table.commit(append(base, [fileOf("413", name)], { [data.writerId]: BigInt(index) }));
+  // eslint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   parentPort?.postMessage(name);
 }
 await store[Symbol.asyncDispose]();

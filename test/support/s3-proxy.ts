@@ -104,11 +104,13 @@ function forward(
       return;
     }
     outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
-    if (fate !== "cut") answer.pipe(outgoing);
-    else
-      answer.once("data", (chunk: Buffer) =>
-        outgoing.write(chunk.subarray(0, 1), () => incoming.socket.destroy()),
-      );
+    if (fate !== "cut") {
+      answer.pipe(outgoing);
+      return;
+    }
+    answer.once("data", (chunk: Buffer) => {
+      outgoing.write(chunk.subarray(0, 1), () => incoming.socket.destroy());
+    });
   });
   onward.on("error", () => incoming.socket.destroy());
   incoming.pipe(onward);

@@ -4,8 +4,11 @@ import type { Engine, Input } from "../../lakehouse/engine.ts";
 import { AtriumError, isAtriumError } from "../../support/errors.ts";
 import type { S3ObjectStore } from "./object-store.ts";
 
+/** The store, as far as the engine minds it. */
+type CopiedStore = Pick<S3ObjectStore, "cache" | "url">;
+
 /** The engine, for the inputs that `store.localFile` names. Its errors name the objects, not their copies. */
-export function cachedEngine(engine: Engine, store: S3ObjectStore): Engine {
+export function cachedEngine(engine: Engine, store: CopiedStore): Engine {
   return {
     write: async (transform, signal) =>
       withCopies(store, transform.inputs, async () => engine.write(transform, signal)),
@@ -15,7 +18,7 @@ export function cachedEngine(engine: Engine, store: S3ObjectStore): Engine {
 }
 
 async function withCopies<Result>(
-  store: S3ObjectStore,
+  store: CopiedStore,
   inputs: readonly Input[],
   call: () => Promise<Result>,
 ): Promise<Result> {
@@ -38,14 +41,14 @@ async function withCopies<Result>(
 }
 
 /** The object whose copy is to blame; undefined if it is none. */
-function damagedCopy({ cache }: S3ObjectStore, error: unknown): string | undefined {
+function damagedCopy({ cache }: CopiedStore, error: unknown): string | undefined {
   if (!isAtriumError(error, "TABLE_CORRUPT")) return undefined;
   const file = error.details["file"];
   const isCopy = typeof file === "string" && file.startsWith(`${cache.root}/`);
   return isCopy ? file.slice(cache.root.length + 1) : undefined;
 }
 
-function named(store: S3ObjectStore, error: unknown): unknown {
+function named(store: CopiedStore, error: unknown): unknown {
   const file = damagedCopy(store, error);
   if (file === undefined || !isAtriumError(error)) return error;
   const message = error.message.replaceAll(store.cache.root, store.url);

@@ -42,8 +42,9 @@ async function firstRange(s3: S3Access, key: string, file: FileHandle): Promise<
     return await range(s3, { key, file, from: 0 });
   } catch (error) {
     // No range of an object without bytes can be had.
-    if (isAtriumError(error) && isNamed(error.cause, "InvalidRange"))
+    if (isAtriumError(error) && isNamed(error.cause, "InvalidRange")) {
       return { sizeBytes: 0, etag: undefined };
+    }
     throw error;
   }
 }

@@ -128,8 +128,8 @@ function isCredentialError(error: unknown): boolean {
 }
 
 function isUnreachable(error: unknown): boolean {
-  if (!(error instanceof Error) || error instanceof S3ServiceException || isCredentialError(error))
-    return false;
+  const isAnswer = error instanceof S3ServiceException || isCredentialError(error);
+  if (!(error instanceof Error) || isAnswer) return false;
   const code = systemCode(error) ?? "";
   if (LOCAL[code] !== undefined) return false;
   return (

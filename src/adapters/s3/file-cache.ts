@@ -98,6 +98,7 @@ class OpenCache implements FileCache {
     const file = join(this.root, path);
     try {
       const { size } = await stat(localPath);
+      await this.#stamp(localPath);
       await this.#withFolder(file, async () => moveSynced(localPath, file));
       await this.#added(file, size);
     } catch {
@@ -153,9 +154,8 @@ class OpenCache implements FileCache {
 
   /** False if there is no such copy. */
   async #renew(file: string): Promise<boolean> {
-    const seconds = this.#options.clock.nowMs() / 1000;
     try {
-      await utimes(file, seconds, seconds);
+      await this.#stamp(file);
     } catch (error) {
       this.#renewedMs.delete(file);
       if (["ENOENT", "ENOTDIR"].includes(systemCode(error) ?? "")) return false;
@@ -165,10 +165,16 @@ class OpenCache implements FileCache {
     return true;
   }
 
+  async #stamp(file: string): Promise<void> {
+    const seconds = this.#options.clock.nowMs() / 1000;
+    await utimes(file, seconds, seconds);
+  }
+
   async #fetch(path: string, file: string): Promise<string> {
     const temporary = `${file}.${uniqueId()}.tmp`;
     try {
       const size = await this.#withFolder(file, async () => this.#options.fetch(path, temporary));
+      await this.#stamp(temporary);
       await rename(temporary, file);
       await this.#added(file, size);
     } finally {

@@ -176,8 +176,9 @@ async function list(s3: Place, start: string, startAfter: string): Promise<reado
 
 async function deleteAll(s3: Place, paths: readonly string[]): Promise<void> {
   const batches: string[][] = [];
-  for (let at = 0; at < paths.length; at += DELETES_AT_ONCE)
+  for (let at = 0; at < paths.length; at += DELETES_AT_ONCE) {
     batches.push(paths.slice(at, at + DELETES_AT_ONCE));
+  }
   await inParallel(batches, BATCHES_AT_ONCE, async (batch) => deleteBatch(s3, batch));
 }
 
