@@ -29,6 +29,12 @@ const TERM_SECONDS_MAX = 15;
 const KILL_SECONDS_MAX = 10;
 const LOOK_AGAIN_MS = 20;
 
+/** What ends with this process. */
+const tied = new Set<ProcessId>();
+process.once("exit", () => {
+  for (const id of tied) signal(id, "SIGKILL");
+});
+
 /** Starts a program in the background. @throws Error if it cannot be started. */
 export async function launch(command: Command, { log, outlives }: LaunchOptions): Promise<ProcessId> {
   await using output = await open(log, "a", 0o600);
@@ -43,7 +49,7 @@ export async function launch(command: Command, { log, outlives }: LaunchOptions)
   const { pid } = child;
   const started = pid === undefined ? undefined : startOf(pid);
   if (pid === undefined || started === undefined) throw new Error(`${program} ended at once: see ${log}`);
-  if (!outlives) process.once("exit", () => signal({ pid, started }, "SIGKILL"));
+  if (!outlives) tied.add({ pid, started });
   return { pid, started };
 }
 

@@ -5,6 +5,8 @@ import { access, constants, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
+import type { ObjectStore } from "./lakehouse/delta/object-store.ts";
+import type { Engine } from "./lakehouse/engine.ts";
 import { openLake, type Lake } from "./lakehouse/lake.ts";
 import type { DescribedLog } from "./log/described-log.ts";
 import { TABLE_NAMES } from "./reading/tables.ts";
@@ -13,6 +15,7 @@ import { uniqueId } from "./support/chance.ts";
 import type { Clock } from "./support/clock.ts";
 import { AtriumError, systemCode } from "./support/errors.ts";
 import type { Logger } from "./support/logger.ts";
+import { isS3Url, parseS3Url } from "./support/s3-url.ts";
 
 /** The parts of a running Atrium, each opened when it is asked for and closed with the whole. */
 export interface Assembly extends AsyncDisposable {
@@ -20,7 +23,7 @@ export interface Assembly extends AsyncDisposable {
   lake(options: { readonly create: boolean }): Promise<Lake>;
   /** The log of LOG. @throws LOG_CORRUPT, LAKE_NEWER, CONFIG_INVALID */
   log(options?: { readonly readOnly?: boolean }): Promise<DescribedLog>;
-  /** The raw files of SOURCE_URL. */
+  /** The raw files of SOURCE_URL. @throws CONFIG_INVALID */
   rawSource(): Promise<RawSource>;
 }
 
@@ -28,7 +31,7 @@ export interface Assembly extends AsyncDisposable {
 export interface AssemblyOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Folders beside the lake that queries may read: another lake. */
+  /** Lakes beside that of LAKE_URL whose files queries may read. */
   readonly alsoReads?: readonly string[];
 }
 
@@ -47,26 +50,35 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
   };
   return {
     lake: async ({ create }) => {
-      const { localObjectStore } = await import("./adapters/local/object-store.ts");
+      // What is made is filled from the log: a lake without one would be left empty.
+      if (create) logFile(config);
       const { duckdbEngine } = await import("./adapters/duckdb/engine.ts");
       const { duckdbCheckpointCodec } = await import("./adapters/duckdb/checkpoint-codec.ts");
       const { memoryMb, threads } = config.engine;
-      const scratchRoot = await scratchRootOf(config.lake.url);
+      const scratchRoot = await scratchRootOf(config);
       const scratchFolder = join(scratchRoot, scratchName);
       scratchFolders.push(scratchFolder);
+      const readable = await Promise.all(
+        [config.lake.url, ...alsoReads].map(async (url) => readableFolders(config, url)),
+      );
       const engine = keep(
         duckdbEngine({
           memoryMb,
           threads,
           scratchFolder,
-          readableFolders: [scratchFolder, ...[config.lake.url, ...alsoReads].flatMap(tableFolders)],
+          readableFolders: [scratchFolder, ...readable.flat()],
           clock,
         }),
       );
       const codec = duckdbCheckpointCodec(async () => engine.connect(), scratchFolder);
-      const store = localObjectStore(config.lake.url);
       const lake = await openLake(
-        { store, engine, codec, clock, logger, bronzePartitionBy: config.lake.bronzePartitionBy },
+        {
+          ...(await storeAndEngine({ config, clock, engine, keep })),
+          codec,
+          clock,
+          logger,
+          bronzePartitionBy: config.lake.bronzePartitionBy,
+        },
         { create },
       );
       await sweepScratch(scratchRoot, clock);
@@ -79,14 +91,17 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
           : embeddedLog(config, shared, readOnly)),
       ),
     rawSource: async () => {
-      const { localRawSource } = await import("./adapters/local/raw-source.ts");
-      if (config.source.url === undefined) {
+      const { url } = config.source;
+      if (url === undefined) {
         throw new AtriumError(
           "CONFIG_INVALID",
           "SOURCE_URL is not set: name the folder of raw files with --raw DIR or SOURCE_URL.",
         );
       }
-      return localRawSource(config.source.url);
+      const place = parseS3Url(url);
+      if (place === undefined) return (await import("./adapters/local/raw-source.ts")).localRawSource(url);
+      const { s3RawSource } = await import("./adapters/s3/raw-source.ts");
+      return keep(s3RawSource({ place, settings: config.s3, clock }));
     },
     [Symbol.asyncDispose]: async () => {
       for (const part of opened.toReversed()) await part[Symbol.asyncDispose]();
@@ -106,7 +121,7 @@ async function embeddedLog(config: Config, shared: Shared, readOnly: boolean): P
     maxAgeMs: config.log.ageHoursMax * 3_600_000,
     maxBytes: config.log.sizeMbMax * 1_048_576,
   };
-  return openEmbeddedLog({ file: config.log.path, ...shared, retention, readOnly });
+  return openEmbeddedLog({ file: logFile(config), ...shared, retention, readOnly });
 }
 
 async function kafkaLog({ kafka }: Config, shared: Shared): Promise<DescribedLog> {
@@ -115,20 +130,65 @@ async function kafkaLog({ kafka }: Config, shared: Shared): Promise<DescribedLog
   return openKafkaLog({ ...shared, connection: kafka, compression, batchBytesMax, replication, group });
 }
 
-/** The folders of a lake that hold tables: not its log, nor its marker. */
-function tableFolders(lakeUrl: string): readonly string[] {
-  return TABLE_NAMES.map((name) => join(lakeUrl, name));
+interface StoreParts {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly engine: Engine;
+  readonly keep: <Part extends AsyncDisposable>(part: Part) => Part;
 }
 
-/** Scratch space is in the lake, from where files move at no cost; a lake that can only be read needs it elsewhere. */
-async function scratchRootOf(lakeUrl: string): Promise<string> {
+/** The store of LAKE_URL, and the engine as it reads from there. */
+async function storeAndEngine({
+  config,
+  clock,
+  engine,
+  keep,
+}: StoreParts): Promise<{ readonly store: ObjectStore; readonly engine: Engine }> {
+  const place = parseS3Url(config.lake.url);
+  if (place === undefined) {
+    const { localObjectStore } = await import("./adapters/local/object-store.ts");
+    return { store: localObjectStore(config.lake.url), engine };
+  }
+  const { s3ObjectStore } = await import("./adapters/s3/object-store.ts");
+  const { cachedEngine } = await import("./adapters/s3/cached-engine.ts");
+  const store = keep(s3ObjectStore({ place, settings: config.s3, clock, cache: cacheOf(config) }));
+  return { store, engine: cachedEngine(engine, store) };
+}
+
+/** The folders that hold the data files of a lake, or their copies: not its log, nor its marker. */
+async function readableFolders(config: Config, lakeUrl: string): Promise<readonly string[]> {
+  const place = parseS3Url(lakeUrl);
+  if (place === undefined) return TABLE_NAMES.map((name) => join(lakeUrl, name));
+  const { s3CacheRoot } = await import("./adapters/s3/object-store.ts");
+  return [s3CacheRoot({ place, settings: config.s3, cache: cacheOf(config) })];
+}
+
+function cacheOf({ cache }: Config): { readonly path: string; readonly bytesMax: number } {
+  return { path: join(cache.folder, "s3"), bytesMax: cache.mbMax * 1_048_576 };
+}
+
+/** @throws CONFIG_INVALID */
+function logFile({ log, lake }: Config): string {
+  if (log.path !== undefined) return log.path;
+  const message =
+    `LOG_PATH is not set: the lake is on S3 (${lake.url}), where the embedded log cannot be. ` +
+    "Name a file on this machine with --log-path or LOG_PATH.";
+  throw new AtriumError("CONFIG_INVALID", message);
+}
+
+/**
+ * Scratch space is in the lake, from where files move at no cost; beside the copies where the lake is on S3, and elsewhere
+ * for a lake that can only be read.
+ */
+async function scratchRootOf({ lake, cache }: Config): Promise<string> {
+  if (isS3Url(lake.url)) return join(cache.folder, "scratch");
   try {
-    await access(lakeUrl, constants.W_OK);
+    await access(lake.url, constants.W_OK);
   } catch (error) {
     const isDenied = ["EACCES", "EPERM", "EROFS"].includes(systemCode(error) ?? "");
     if (isDenied) return join(tmpdir(), "atrium-scratch");
   }
-  return join(lakeUrl, "_scratch");
+  return join(lake.url, "_scratch");
 }
 
 /** Removes what processes that died left behind: a live one writes its folder anew within the time. */

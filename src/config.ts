@@ -1,19 +1,21 @@
 // The configuration: one frozen object, made once at the start from flags, environment, .env and defaults.
 
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
 import type { BronzePartitionColumn, Shard } from "./config/kinds.ts";
 import type { SettingValues } from "./config/settings.ts";
 import { resolveSettings, type SettingProblem, type Sources } from "./config/values.ts";
 import type { SensorType } from "./reading/terms.ts";
 import { AtriumError, systemCode } from "./support/errors.ts";
 import type { LogFormat, LogLevel } from "./support/logger.ts";
+import { isS3Url } from "./support/s3-url.ts";
 import type { Secret } from "./support/secret.ts";
 
 /** All settings, checked, with their units in their names. The table in config/settings.ts explains each. */
 export interface Config {
   readonly source: {
-    /** Folder of raw files, absolute; the commands that read it name SOURCE_URL in `needs`. */
+    /** Folder of raw files, absolute, or its address on S3; the commands that read it name SOURCE_URL in `needs`. */
     readonly url: string | undefined;
     /** Only these rooms; empty means all. */
     readonly rooms: readonly string[];
@@ -27,8 +29,8 @@ export interface Config {
   };
   readonly log: {
     readonly kind: "embedded" | "kafka";
-    /** File of the embedded log, absolute. */
-    readonly path: string;
+    /** File of the embedded log, absolute; undefined if the lake is on S3 and none is named. */
+    readonly path: string | undefined;
     readonly sizeMbMax: number;
     readonly ageHoursMax: number;
     readonly topics: Readonly<Record<SensorType, string>>;
@@ -57,7 +59,7 @@ export interface Config {
   /** The share of the partitions that this process ingests. */
   readonly ingestShard: Shard;
   readonly lake: {
-    /** Folder of the lake, absolute. */
+    /** Folder of the lake, absolute, or its address on S3. */
     readonly url: string;
     readonly batchSecondsMax: number;
     readonly batchRowsMax: number;
@@ -80,6 +82,17 @@ export interface Config {
     readonly secretAccessKey: Secret | undefined;
     readonly region: string | undefined;
     readonly endpoint: string | undefined;
+    readonly sessionToken: Secret | undefined;
+    readonly pathStyle: boolean;
+    readonly caFile: string | undefined;
+    readonly sse: "none" | "AES256" | "aws:kms";
+    readonly sseKmsKeyId: string | undefined;
+    readonly checksums: "always" | "required";
+  };
+  readonly cache: {
+    /** Absolute. */
+    readonly folder: string;
+    readonly mbMax: number;
   };
   readonly engine: {
     readonly kind: "duckdb";
@@ -115,7 +128,7 @@ export interface Config {
 export function loadConfig(sources: Sources): Config {
   const { values, problems } = resolveSettings(sources);
   failIfAny(problems);
-  const config = configFrom(values);
+  const config = configFrom(values, sources);
   failIfAny(contradictions(config));
   return deepFreeze(config);
 }
@@ -123,7 +136,7 @@ export function loadConfig(sources: Sources): Config {
 /** What loadConfig needs from the process: its environment, folder and `.env` file. @throws CONFIG_INVALID if .env cannot be read */
 export function processSources(): Sources {
   const cwd = process.cwd();
-  return { cwd, env: process.env, envFileText: readEnvFileText(join(cwd, ".env")) };
+  return { cwd, home: homedir(), env: process.env, envFileText: readEnvFileText(join(cwd, ".env")) };
 }
 
 /** The configuration as lines such as `lake.url = …`; secrets are `***`. */
@@ -136,7 +149,7 @@ export function describeConfig(config: Config): readonly { readonly name: string
   );
 }
 
-function configFrom(values: SettingValues): Config {
+function configFrom(values: SettingValues, sources: Sources): Config {
   return {
     source: { url: values.SOURCE_URL, rooms: values.ROOMS ?? [], sensorTypes: values.SENSORS },
     replay: {
@@ -147,7 +160,8 @@ function configFrom(values: SettingValues): Config {
     },
     log: {
       kind: values.LOG,
-      path: values.LOG_PATH ?? join(values.LAKE_URL, "_log", "log.db"),
+      path:
+        values.LOG_PATH ?? (isS3Url(values.LAKE_URL) ? undefined : join(values.LAKE_URL, "_log", "log.db")),
       sizeMbMax: values.LOG_MAX_MB,
       ageHoursMax: values.LOG_MAX_AGE_HOURS,
       topics: {
@@ -177,12 +191,8 @@ function configFrom(values: SettingValues): Config {
       silverDays: values.RETENTION_SILVER_DAYS,
       goldDays: values.RETENTION_GOLD_DAYS,
     },
-    s3: {
-      accessKeyId: values.AWS_ACCESS_KEY_ID,
-      secretAccessKey: values.AWS_SECRET_ACCESS_KEY,
-      region: values.AWS_DEFAULT_REGION,
-      endpoint: values.S3_ENDPOINT,
-    },
+    s3: s3From(values),
+    cache: { folder: values.CACHE_DIR ?? userCacheFolder(sources), mbMax: values.CACHE_MB },
     engine: {
       kind: values.ENGINE,
       sparkRemote: values.SPARK_REMOTE,
@@ -219,6 +229,22 @@ function kafkaFrom(values: SettingValues): Config["kafka"] {
   };
 }
 
+function s3From(values: SettingValues): Config["s3"] {
+  const { S3_ENDPOINT: endpoint, S3_PATH_STYLE: pathStyle } = values;
+  return {
+    accessKeyId: values.AWS_ACCESS_KEY_ID,
+    secretAccessKey: values.AWS_SECRET_ACCESS_KEY,
+    sessionToken: values.AWS_SESSION_TOKEN,
+    region: values.AWS_DEFAULT_REGION,
+    endpoint,
+    pathStyle: pathStyle === "auto" ? endpoint !== undefined : pathStyle === "on",
+    caFile: values.S3_CA_FILE,
+    sse: values.S3_SSE,
+    sseKmsKeyId: values.S3_SSE_KMS_KEY_ID,
+    checksums: values.S3_CHECKSUMS,
+  };
+}
+
 /** What is wrong between settings that are right one by one. */
 function contradictions(config: Config): readonly SettingProblem[] {
   const lines: string[] = [];
@@ -231,6 +257,13 @@ function contradictions(config: Config): readonly SettingProblem[] {
     lines.push(`Two sensor types have the topic ${twice}: each needs its own (TOPIC_…).`);
   }
   if (config.log.kind === "kafka") lines.push(...kafkaContradictions(config.kafka));
+  const { accessKeyId, secretAccessKey, sse, sseKmsKeyId } = config.s3;
+  if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
+    lines.push("Of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY one is set: give both or neither.");
+  }
+  if (sseKmsKeyId !== undefined && sse !== "aws:kms") {
+    lines.push(`S3_SSE_KMS_KEY_ID is set, but S3_SSE is ${sse}: set it to aws:kms.`);
+  }
   return lines.map((line) => ({ line, isFlag: false }));
 }
 
@@ -252,6 +285,12 @@ function kafkaContradictions(kafka: Config["kafka"]): readonly string[] {
     lines.push("KAFKA_CERT_FILE and KAFKA_KEY_FILE belong together: set both or neither.");
   }
   return lines;
+}
+
+function userCacheFolder({ env = {}, cwd, home = cwd }: Sources): string {
+  const given = env["XDG_CACHE_HOME"];
+  const usual = process.platform === "darwin" ? join(home, "Library", "Caches") : join(home, ".cache");
+  return join(given !== undefined && isAbsolute(given) ? given : usual, "atrium");
 }
 
 function failIfAny(problems: readonly SettingProblem[]): void {

@@ -79,6 +79,30 @@ describe("values", () => {
     assert.equal(load({ env: { LAKE_URL: "file:///data/lake" } }).lake.url, "/data/lake");
   });
 
+  test("a lake on S3 stays as it is named, and has no log of its own", () => {
+    const { lake, log, source } = load({ env: { LAKE_URL: "s3://lake/a/", SOURCE_URL: "s3://raw/KETI/" } });
+    assert.deepEqual([lake.url, log.path, source.url], ["s3://lake/a", undefined, "s3://raw/KETI"]);
+    assert.equal(load({ env: { LAKE_URL: "s3://lake", LOG_PATH: "/log.db" } }).log.path, "/log.db");
+    for (const url of ["s3://b/p", "s3://", "s3:///x", "s3://lake//x", "s3://lake/../x", "s3://la ke/x"]) {
+      assert.match(failure({ env: { LAKE_URL: url } }).message, /is no place on S3/, url);
+    }
+    assert.match(failure({ env: { LAKE_URL: "s3a://lake/a" } }).message, /write s3:\/\//);
+  });
+
+  test("the addresses and the region of S3 have the names that AWS gives them, too", () => {
+    const env = { AWS_ENDPOINT_URL_S3: "http://127.0.0.1:9", AWS_REGION: "eu-west-1" };
+    const { endpoint, region, pathStyle } = load({ env }).s3;
+    assert.deepEqual([endpoint, region, pathStyle], ["http://127.0.0.1:9", "eu-west-1", true]);
+    assert.equal(load({}).s3.pathStyle, false);
+    assert.equal(load({ env: { ...env, S3_PATH_STYLE: "off" } }).s3.pathStyle, false);
+  });
+
+  test("copies of S3's files are kept in the user's cache folder unless another is named", () => {
+    const env = { XDG_CACHE_HOME: "/cache" };
+    assert.deepEqual(load({ env }).cache, { folder: "/cache/atrium", mbMax: 10240 });
+    assert.equal(load({ env: { ...env, CACHE_DIR: "c" } }).cache.folder, "/somewhere/c");
+  });
+
   test("TOPIC_LIGHT is another name of TOPIC_LUMINOSITY, which wins", () => {
     assert.equal(load({ env: { TOPIC_LIGHT: "a" } }).log.topics.luminosity, "a");
     assert.equal(load({ env: { TOPIC_LIGHT: "a", TOPIC_LUMINOSITY: "b" } }).log.topics.luminosity, "b");
@@ -178,10 +202,6 @@ describe("problems", () => {
 
   test("what is planned but not in this version says so", () => {
     assert.match(failure({ env: { ENGINE: "spark" } }).message, /^ENGINE=spark .* not in this version/);
-    assert.match(
-      failure({ env: { LAKE_URL: "s3://b/p" } }).message,
-      /^LAKE_URL=s3:\/\/b\/p .* not in this version/,
-    );
   });
 
   test("a log on Kafka needs brokers with ports, all acknowledgements, and a whole login or certificate", () => {
@@ -210,6 +230,8 @@ describe("problems", () => {
 
   test("a raw folder that is the lake, and a topic of two types, are refused", () => {
     assert.match(failure({ env: { SOURCE_URL: "x", LAKE_URL: "./x" } }).message, /folder of its own/);
+    assert.match(failure({ env: { AWS_ACCESS_KEY_ID: "x" } }).message, /give both or neither/);
+    assert.match(failure({ env: { S3_SSE_KMS_KEY_ID: "x" } }).message, /set it to aws:kms/);
     assert.match(failure({ env: { TOPIC_CO2: "t", TOPIC_PIR: "t" } }).message, /topic t/);
   });
 
@@ -219,7 +241,11 @@ describe("problems", () => {
 });
 
 describe("secrets", () => {
-  const env = { AWS_SECRET_ACCESS_KEY: "very-secret", API_KEYS: "key-one-1,key-two-2" };
+  const env = {
+    AWS_ACCESS_KEY_ID: "id",
+    AWS_SECRET_ACCESS_KEY: "very-secret",
+    API_KEYS: "key-one-1,key-two-2",
+  };
 
   test("a secret is given by reveal only, and shown as *** everywhere else", () => {
     const config = load({ env });

@@ -27,6 +27,9 @@ export const LAKE_SETTINGS: readonly SettingName[] = [
   "ENGINE_MEMORY_MB",
   "ENGINE_THREADS",
   "QUERY_TIMEOUT_SECONDS",
+  "S3_ENDPOINT",
+  "CACHE_DIR",
+  "CACHE_MB",
 ];
 
 /** Settings of every command that opens the log. */

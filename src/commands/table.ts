@@ -32,7 +32,7 @@ export const tableCommand = defineCommand({
     { name: "NAME", doc: `the table: ${TABLE_NAMES.join(", ")}`, isRequired: false },
   ],
   flags: {
-    with: optionalFlag(kinds.folder, "The other lake of diff."),
+    with: optionalFlag(kinds.folderOrS3, "The other lake of diff."),
     to: optionalFlag(kinds.versionOrTime, "The version that restore goes back to, or the newest at a time."),
     limit: flag(kinds.integer(1, HISTORY_MAX), "20", "Shows at most so many commits."),
     json: switchFlag("Prints JSON."),

@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SENSOR_TYPES, type SensorType, sensorTypeNamed } from "../reading/terms.ts";
+import { isS3Url, parseS3Url, s3UrlOf } from "../support/s3-url.ts";
 import { type Secret, secret } from "../support/secret.ts";
 
 /** A parsed value, or what is wrong with the text (a phrase such as `is not a number`). */
@@ -56,7 +57,7 @@ export function choice<const Word extends string>(
     placeholder: words.join("|"),
     parse: (given) => {
       const lower = given.toLowerCase();
-      const word = words.find((known) => known === lower);
+      const word = words.find((known) => known.toLowerCase() === lower);
       if (word !== undefined) return { value: word };
       return problem(later.includes(lower) ? "is not in this version yet" : "is not allowed");
     },
@@ -175,12 +176,12 @@ export const shard: Kind<Shard> = {
   },
 };
 
-/** A folder on this machine, made absolute; s3:// is known, but not in this version. */
+/** A folder on this machine, made absolute. */
 export const folder: Kind<string> = {
   allowed: "a folder",
   placeholder: "DIR",
   parse: (given, { cwd }) => {
-    if (given.startsWith("s3://")) return problem("is on S3, which is not in this version yet");
+    if (isS3Url(given)) return problem("is on S3, and only a folder on this machine will do");
     try {
       const path = given.startsWith("file:") ? fileURLToPath(given) : given;
       if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) return problem("is not a folder on this machine");
@@ -188,6 +189,18 @@ export const folder: Kind<string> = {
     } catch {
       return problem("is not a folder on this machine");
     }
+  },
+};
+
+/** A folder on this machine, made absolute, or a place on S3, as `s3://bucket/prefix` without a slash at its end. */
+export const folderOrS3: Kind<string> = {
+  allowed: "a folder, or a place on S3 such as s3://bucket/prefix",
+  placeholder: "DIR|URL",
+  parse: (given, surroundings) => {
+    if (/^s3[an]:/i.test(given)) return problem("is an address for Spark: write s3://");
+    if (!isS3Url(given)) return folder.parse(given, surroundings);
+    const place = parseS3Url(given);
+    return place === undefined ? problem("is no place on S3") : { value: s3UrlOf(place) };
   },
 };
 

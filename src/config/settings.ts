@@ -11,7 +11,8 @@ export const SECTIONS = {
   kafka: "Apache Kafka (used when LOG=kafka)",
   lake: "The lake and how it is filled",
   upkeep: "How the lake is kept small and quick (atrium upkeep, and up in the background)",
-  s3: "S3 (not in this version; used when the lake is on S3)",
+  s3: "S3 (used when the lake or the raw files are on S3)",
+  cache: "Local space of a lake that is on S3",
   engine: "The engine that transforms and answers",
   building: "The building",
   api: "The HTTP API",
@@ -60,6 +61,7 @@ const kafka = settingsOf("kafka");
 const lake = settingsOf("lake");
 const upkeep = settingsOf("upkeep");
 const s3 = settingsOf("s3");
+const cache = settingsOf("cache");
 const engine = settingsOf("engine");
 const building = settingsOf("building");
 const api = settingsOf("api");
@@ -91,7 +93,10 @@ const keepDays = (doc: string): TableSetting<number | undefined> => ({
 /** All settings by the name of their environment variable. */
 export const SETTINGS = {
   SOURCE_URL: {
-    ...source.optional(kinds.folder, "Folder of raw files, <room>/<type>.csv or .csv.gz."),
+    ...source.optional(
+      kinds.folderOrS3,
+      "Folder of raw files, <room>/<type>.csv or .csv.gz; also s3://bucket/prefix.",
+    ),
     flag: "raw",
   },
   ROOMS: {
@@ -128,7 +133,7 @@ export const SETTINGS = {
   ),
   LOG_PATH: {
     ...log.optional(kinds.file, "File of the embedded log."),
-    defaultNote: "_log/log.db in the lake",
+    defaultNote: "_log/log.db in the lake; needed when the lake is on S3",
   },
   LOG_MAX_MB: log.given(
     kinds.integer(16, 16_777_216),
@@ -200,7 +205,11 @@ export const SETTINGS = {
   ),
 
   LAKE_URL: {
-    ...lake.given(kinds.folder, "./lake", "Folder of the lake; it is made when it is missing."),
+    ...lake.given(
+      kinds.folderOrS3,
+      "./lake",
+      "Folder of the lake, made when it is missing; also s3://bucket/prefix, whose bucket must be there.",
+    ),
     flag: "lake",
   },
   BATCH_SECONDS: lake.given(
@@ -243,16 +252,63 @@ export const SETTINGS = {
   RETENTION_SILVER_DAYS: keepDays("silver/readings keeps its newest day and this many days before it."),
   RETENTION_GOLD_DAYS: keepDays("The gold tables keep their newest day and this many days before it."),
 
-  AWS_ACCESS_KEY_ID: s3.optional(kinds.text("ID"), "Access key of the S3 store."),
+  AWS_ACCESS_KEY_ID: {
+    ...s3.optional(kinds.text("ID"), "Access key of the S3 store."),
+    defaultNote: "as the AWS tools find it: profile, role, container, machine",
+  },
   AWS_SECRET_ACCESS_KEY: {
     ...s3.optional(kinds.secretText(), "Secret key of the S3 store."),
     isSecret: true,
   },
-  AWS_DEFAULT_REGION: s3.optional(
-    kinds.text("REGION", { pattern: /^[a-z0-9-]{1,64}$/, allowed: "a region such as eu-west-1" }),
-    "Region of the S3 store.",
+  AWS_SESSION_TOKEN: {
+    ...s3.optional(kinds.secretText(), "Token that goes with temporary keys."),
+    isSecret: true,
+  },
+  AWS_DEFAULT_REGION: {
+    ...s3.optional(
+      kinds.text("REGION", { pattern: /^[a-z0-9-]{1,64}$/, allowed: "a region such as eu-west-1" }),
+      "Region of the S3 store.",
+    ),
+    alias: "AWS_REGION",
+    defaultNote: "that of the profile; us-east-1 with S3_ENDPOINT",
+  },
+  S3_ENDPOINT: {
+    ...s3.optional(url, "Address of a store that speaks S3 but is not AWS."),
+    alias: "AWS_ENDPOINT_URL_S3",
+  },
+  S3_PATH_STYLE: s3.given(
+    kinds.choice(["auto", "on", "off"]),
+    "auto",
+    "Buckets in the path of the address, not in its host name; auto: on with S3_ENDPOINT.",
   ),
-  S3_ENDPOINT: s3.optional(url, "Address of a store that speaks S3 but is not AWS."),
+  S3_CA_FILE: s3.optional(kinds.file, "PEM file of the authority that signed the store's certificate."),
+  S3_SSE: s3.given(
+    kinds.choice(["none", "AES256", "aws:kms"]),
+    "none",
+    "Encryption that the store is asked for; none leaves it to the bucket.",
+  ),
+  S3_SSE_KMS_KEY_ID: s3.optional(
+    kinds.text("KEY"),
+    "Key of S3_SSE=aws:kms, where it is not the default one.",
+  ),
+  S3_CHECKSUMS: s3.given(
+    kinds.choice(["always", "required"]),
+    "always",
+    "Checksums of all bodies, or only where S3 requires them, for stores that know no others.",
+  ),
+
+  CACHE_DIR: {
+    ...cache.optional(
+      kinds.folder,
+      "Folder for copies of the data files of a lake on S3 and for scratch files; processes may share it.",
+    ),
+    defaultNote: "atrium in the user's cache folder",
+  },
+  CACHE_MB: cache.given(
+    kinds.integer(64, 16_777_216),
+    "10240",
+    "Copies beyond this are removed, those unused for longest first, MB.",
+  ),
 
   ENGINE: engine.given(kinds.choice(["duckdb"], ["spark"]), "duckdb", "What runs transforms and queries."),
   SPARK_REMOTE: engine.optional(

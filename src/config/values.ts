@@ -29,6 +29,8 @@ export interface Sources {
   readonly needs?: readonly SettingName[];
   /** Folder that relative paths start from, absolute. */
   readonly cwd: string;
+  /** The user's own folder, absolute. Default: `cwd`. */
+  readonly home?: string;
 }
 
 /** One thing that is wrong, as a line for the user. */

@@ -1,6 +1,6 @@
 // The only file that knows chance: a seeded generator, so that a run can be repeated.
 
-import { randomUUID } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 
 /** Random numbers from a seed: the same seed gives the same sequence on every machine. */
 export interface Chance {
@@ -49,6 +49,11 @@ export function seededChance(seed: number): Chance {
     return radius * Math.cos(angle);
   };
   return { next, below: (limit) => Math.floor(next() * limit), normal };
+}
+
+/** A generator that no other process shares: for pauses that must differ. */
+export function ownChance(): Chance {
+  return seededChance(randomInt(2 ** 32));
 }
 
 /** A name that no other process has: for files and writer ids. */

@@ -12,7 +12,7 @@ export async function withoutServices(...names: readonly string[]): Promise<fals
   if (process.env["ATRIUM_REQUIRE_SERVICES"] === "1") return false;
   for (const service of servicesNamed(names)) {
     const missing = await missingFor(service);
-    if (missing !== undefined) return missing;
+    if (missing !== undefined) return missing.replaceAll("\n", " ");
     if (!isInstalled(service.package)) {
       return `${service.title} is not installed: npm run services -- install ${service.name}`;
     }

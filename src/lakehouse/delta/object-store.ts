@@ -47,6 +47,9 @@ export interface ObjectStore {
   /** Removes what puts that never ended left behind before `beforeMs` (ms since the epoch), as `.tmp` files; returns how many. */
   removeAbandoned(beforeMs: number): Promise<number>;
 
-  /** A file on this machine that holds the object: the object itself, or a cached copy. @throws NOT_FOUND */
+  /**
+   * A file on this machine that holds the object: the object itself, or a copy, which may outlive it for a while. Only for
+   * data files, which never change. @throws NOT_FOUND
+   */
   localFile(path: string): Promise<string>;
 }

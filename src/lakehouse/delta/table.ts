@@ -172,7 +172,8 @@ async function newest(state: TableState): Promise<Snapshot | undefined> {
  */
 async function isCleanedUp({ store, path }: TableState, version: number): Promise<boolean> {
   try {
-    await store.localFile(logFilePath(path, version, ".json"));
+    // Not by `localFile`, which may be a copy of what is gone.
+    await store.get(logFilePath(path, version, ".json"));
     return false;
   } catch (error) {
     if (isAtriumError(error, "NOT_FOUND")) return true;
