@@ -105,12 +105,14 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
     },
     [Symbol.asyncDispose]: async () => {
       for (const part of opened.toReversed()) await part[Symbol.asyncDispose]();
-      // What cannot be removed now is swept by a later start; it must not hide the error that ended the command.
-      for (const folder of scratchFolders) {
-        await rm(folder, { recursive: true, force: true }).catch(() => undefined);
-      }
+      await removeScratch(scratchFolders);
     },
   };
+}
+
+/** What cannot be removed now is swept by a later start; it must not hide the error that ended the command. */
+async function removeScratch(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
 }
 
 type Shared = Pick<AssemblyOptions, "clock" | "logger">;
