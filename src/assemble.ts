@@ -51,7 +51,7 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
   return {
     lake: async ({ create }) => {
       // What is made is filled from the log: a lake without one would be left empty.
-      if (create) logFile(config);
+      if (create && config.log.kind === "embedded") logFile(config);
       const { duckdbEngine } = await import("./adapters/duckdb/engine.ts");
       const { duckdbCheckpointCodec } = await import("./adapters/duckdb/checkpoint-codec.ts");
       const { memoryMb, threads } = config.engine;

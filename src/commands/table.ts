@@ -2,7 +2,7 @@
 
 import * as kinds from "../config/kinds.ts";
 import type { CommitSummary } from "../lakehouse/delta/table.ts";
-import { differingRows } from "../lakehouse/difference.ts";
+import { differingRows, haveOtherLogs } from "../lakehouse/difference.ts";
 import type { Answer } from "../lakehouse/engine.ts";
 import type { Lake } from "../lakehouse/lake.ts";
 import { bytesOf, rowsOf } from "../lakehouse/summary.ts";
@@ -16,6 +16,8 @@ import { restore } from "./table-restore.ts";
 import { compactTables, vacuumTables } from "./table-upkeep.ts";
 
 const HISTORY_MAX = 100_000;
+/** Comparing tables goes through all of their rows. */
+const DIFF_TIMEOUT_MS = 600_000;
 const ACTIONS = "list, history, restore, rebuild, diff, compact or vacuum";
 
 /** The command. */
@@ -24,7 +26,7 @@ export const tableCommand = defineCommand({
     "list: all tables with version, rows, files and bytes. history NAME: its commits, the newest first.\n" +
     "restore NAME --to VERSION|TIME: a new version with the files of an older one; positions stay as they are.\n" +
     "diff NAME --with LAKE: exit code 0 if the table has the same rows in both lakes; the times at which rows were\n" +
-    "made (created_at, ingest_ts, log_ts, ingest_date) may differ.\n" +
+    "made (created_at, ingest_ts, log_ts, ingest_date, restated_at) may differ, and offsets, if the logs were different ones.\n" +
     "compact [NAME]: merges small files. vacuum [NAME]: removes files that nobody needs any more.\n" +
     "rebuild NAME: makes silver or a gold table again from the table before it, when its own files are damaged.",
   positionals: [
@@ -144,15 +146,14 @@ async function diff(
   if (other === undefined) throw new AtriumError("USAGE_INVALID", "diff needs the other lake: --with LAKE.");
   const { config } = context;
   await using assembly = parts({ ...context, config: { ...config, lake: { ...config.lake, url: other } } });
-  const found = await differingRows(name, {
-    lake,
-    other: await assembly.lake({ create: false }),
-    timeoutMs: config.api.queryTimeoutSeconds * 1000,
-  });
-  context.stdout(
+  const lakes = { lake, other: await assembly.lake({ create: false }) };
+  const isOtherLog = await haveOtherLogs(lakes);
+  const found = await differingRows(name, { ...lakes, timeoutMs: DIFF_TIMEOUT_MS, isOtherLog });
+  const text =
     found.onlyHere + found.onlyThere === 0
-      ? `${name}: the same ${found.rows.toLocaleString("en")} rows in both.\n`
-      : `${name}: ${found.onlyHere} rows only in ${config.lake.url}, ${found.onlyThere} only in ${other}.\n`,
-  );
+      ? `the same ${found.rows.toLocaleString("en")} rows in both`
+      : `${found.onlyHere} rows only in ${config.lake.url}, ${found.onlyThere} only in ${other}`;
+  const leftOut = isOtherLog ? " (offsets left out: they come from different logs)" : "";
+  context.stdout(`${name}: ${text}${leftOut}.\n`);
   return found.onlyHere + found.onlyThere === 0 ? 0 : 1;
 }

@@ -2,10 +2,11 @@
 
 import type { TableName } from "../reading/tables.ts";
 import { present } from "../support/assert.ts";
+import { isIngestAppId } from "./bronze/positions.ts";
 import { tableInput, type Lake } from "./lake.ts";
 
 /** Columns that tell when a row was made, not what it says. */
-const MADE_WHEN: readonly string[] = ["created_at", "ingest_ts", "log_ts", "ingest_date"];
+const MADE_WHEN: readonly string[] = ["created_at", "ingest_ts", "log_ts", "ingest_date", "restated_at"];
 
 /** Counts of rows, duplicates counted. */
 export interface Difference {
@@ -15,10 +16,30 @@ export interface Difference {
   readonly onlyThere: number;
 }
 
+/** Two lakes and how they are compared. */
+export interface Comparison {
+  readonly lake: Lake;
+  readonly other: Lake;
+  readonly timeoutMs: number;
+  /** Leaves offsets out: those of one log mean nothing in another, and on Kafka transactions take some. Default: false. */
+  readonly isOtherLog?: boolean;
+}
+
+/** True if the two lakes were fed from different logs, or one of them from none. */
+export async function haveOtherLogs({ lake, other }: Pick<Comparison, "lake" | "other">): Promise<boolean> {
+  const [here, there] = [await partitionsTaken(lake), await partitionsTaken(other)];
+  return !here.some((appId) => there.includes(appId));
+}
+
+async function partitionsTaken(lake: Lake): Promise<readonly string[]> {
+  const bronze = await lake.table("bronze/readings").snapshot();
+  return [...(bronze?.txns.keys() ?? [])].filter(isIngestAppId);
+}
+
 /** Compares the newest versions of a table in two lakes, every cell but the times at which rows were made. */
 export async function differingRows(
   name: TableName,
-  { lake, other, timeoutMs }: { readonly lake: Lake; readonly other: Lake; readonly timeoutMs: number },
+  { lake, other, timeoutMs, isOtherLog = false }: Comparison,
 ): Promise<Difference> {
   const here = {
     ...(await tableInput(lake, name, { snapshot: await lake.table(name).snapshot() })),
@@ -28,7 +49,8 @@ export async function differingRows(
     ...(await tableInput(other, name, { snapshot: await other.table(name).snapshot() })),
     name: "there",
   };
-  const compared = here.columns.map((column) => column.name).filter((column) => !MADE_WHEN.includes(column));
+  const leftOut = isOtherLog ? [...MADE_WHEN, "offset"] : MADE_WHEN;
+  const compared = here.columns.map((column) => column.name).filter((column) => !leftOut.includes(column));
   const columns = compared.map((column) => `"${column}"`).join(", ");
   const only = (a: string, b: string): string =>
     `(select count(*) from (select ${columns} from ${a} except all select ${columns} from ${b}) differing)`;
