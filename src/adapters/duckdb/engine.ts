@@ -117,7 +117,8 @@ class OpenEngine implements DuckdbEngine {
       "set global TimeZone = 'UTC'",
       "set global preserve_insertion_order = false",
       `set global partitioned_write_max_open_files = ${OPEN_FILES_MAX}`,
-      "set global parquet_metadata_cache = true",
+      // Queries come back to the same files; transforms read most files once, and what is kept of each is never let go.
+      `set global parquet_metadata_cache = ${readableFolders.length > 0}`,
       "set global errors_as_json = false",
     ];
     for (const setting of settings) await connection.run(setting);

@@ -13,6 +13,9 @@ export const ENGINE_INFO = "Atrium/1";
 /** In the notes of a commit: how many actions follow them. A file that was cut at the end of a line is found by it. */
 export const ACTION_COUNT = "actionCount";
 
+/** The txn appId of a fence: files made before its position, ms since the epoch, may no longer be added. See vacuum.ts. */
+export const FENCE_APP_ID = "vacuum";
+
 /**
  * What a commit depends on beside its positions, the table's metadata and the files that it removes. `append`: nothing
  * more; compaction commits so too, for appends beside it do it no harm. `derive`: that nobody else removed rows, for what
@@ -104,6 +107,9 @@ export function checkWinner(request: CommitRequest, race: Race): void {
     }
     const conflict = (what: string): AtriumError => conflictWith(request, race, what);
     if (metaData !== undefined || protocol !== undefined) throw conflict("changed the table's metadata");
+    if (txn?.appId === FENCE_APP_ID && request.adds.some((own) => own.modificationTime < txn.version)) {
+      throw conflict("says that vacuum may have removed this commit's files, which waited for it too long");
+    }
     if (remove !== undefined && request.removes.includes(remove.path)) {
       throw conflict(`removed ${remove.path} too`);
     }

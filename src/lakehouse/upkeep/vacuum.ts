@@ -3,9 +3,15 @@
 // A file stays while it is live, was removed less than the grace ago, belongs to a version that is held, was removed by a
 // commit that some consumer has not taken, or is younger than the grace: a writer moves its files in before it commits them.
 // What is deleted is decided anew before every few files, so it may be killed at any point and run beside everything else.
+//
+// A writer may sleep between its files and their commit for longer than the grace. Before vacuum removes a file that no
+// commit names, it commits a fence (txn `vacuum` -> a time between the grace and now). A commit with older files that comes
+// before the fence makes them live, and vacuum sees that; one that comes after it is refused (COMMIT_CONFLICT).
 
 import type { TableName } from "../../reading/tables.ts";
 import { present } from "../../support/assert.ts";
+import { isAtriumError } from "../../support/errors.ts";
+import { FENCE_APP_ID } from "../delta/commit.ts";
 import { loadSnapshot } from "../delta/log-reader.ts";
 import type { ObjectInfo } from "../delta/object-store.ts";
 import { storePath } from "../delta/paths.ts";
@@ -51,16 +57,54 @@ export async function vacuumTable(options: VacuumOptions, name: TableName): Prom
   // A table may keep less: see its delta.deletedFileRetentionDuration.
   const beforeMs = nowMs - Math.min(graceMs, deletedFileRetentionMs(loaded.schema));
   const old = (await dataFiles(lake, name)).filter((file) => file.modifiedMs < beforeMs);
+  const fenceMs = Math.floor((nowMs + beforeMs) / 2);
+  const unneededOf = async (some: readonly ObjectInfo[]): Promise<readonly ObjectInfo[]> => {
+    const needed = await neededFiles(lake, name, beforeMs);
+    return some.filter((file) => !needed.has(file.path));
+  };
   for (let start = 0; start < old.length; start += DELETES_AT_ONCE) {
     if (signal?.aborted === true) break;
     const some = old.slice(start, start + DELETES_AT_ONCE);
-    const needed = await neededFiles(lake, name, beforeMs);
-    const unneeded = some.filter((file) => !needed.has(file.path));
-    if (options.dryRun !== true) await lake.store.delete(unneeded.map((file) => file.path));
+    let unneeded = await unneededOf(some);
+    if (options.dryRun !== true) {
+      if (await isFenceNew(lake, { name, fenceMs, files: unneeded })) unneeded = await unneededOf(some);
+      await lake.store.delete(unneeded.map((file) => file.path));
+    }
     sum.filesRemoved += unneeded.length;
     sum.bytesRemoved += unneeded.reduce((bytes, file) => bytes + file.sizeBytes, 0);
   }
   return sum;
+}
+
+interface Fence {
+  readonly name: TableName;
+  readonly fenceMs: number;
+  readonly files: readonly ObjectInfo[];
+}
+
+/** Commits a fence if one of the files was never named by a commit, as far as is known; true if it did. */
+async function isFenceNew(lake: Lake, { name, fenceMs, files }: Fence): Promise<boolean> {
+  const table = lake.table(name);
+  const base = present(await table.snapshot(), `table ${name}, there before`);
+  const removed = new Set([...base.tombstones.keys()].map((path) => storePath(name, path)));
+  const isFenced = (base.txns.get(FENCE_APP_ID) ?? 0n) >= BigInt(fenceMs);
+  if (isFenced || files.every((file) => removed.has(file.path))) return false;
+  try {
+    await table.commit({
+      base,
+      adds: [],
+      removes: [],
+      txns: new Map([[FENCE_APP_ID, BigInt(fenceMs)]]),
+      operation: "VACUUM START",
+      isolation: { kind: "append" },
+      dataChange: false,
+    });
+    return true;
+  } catch (error) {
+    // Another vacuum was faster: whether its fence will do is seen when these files are looked at again.
+    if (!isAtriumError(error, "COMMIT_OVERTAKEN")) throw error;
+    return isFenceNew(lake, { name, fenceMs, files });
+  }
 }
 
 /** Removes what puts that never ended left in the store, and holds that expired; returns how many files. */

@@ -59,6 +59,33 @@ test("a file that is moved in and not committed yet stays", async () => {
   assert.deepEqual(await filesOf(lake), ["b", "fresh"]);
 });
 
+test("a writer that sleeps between its files and their commit for longer than the grace is refused", async () => {
+  await using lake = await withOldFiles();
+  const writer = await lake.reopen();
+  const table = writer.table(TABLE);
+  const base = await table.snapshot();
+  assert.ok(base !== undefined);
+  const slept = fileNamed("slept", "2013-08-23", "ingest_date");
+  await lake.store.put(storePath(TABLE, slept.path), new Uint8Array(1));
+  const request = {
+    base,
+    adds: [{ ...slept, modificationTime: lake.clock.nowMs() }],
+    removes: [],
+    txns: new Map(),
+    operation: "WRITE",
+    isolation: { kind: "append" },
+    dataChange: true,
+  } as const;
+  lake.clock.advance(HOUR_MS + 2000);
+  await vacuum(lake.lake);
+  assert.deepEqual(await filesOf(lake), ["b"]);
+  assert.equal(await codeOf(table.commit(request)), "COMMIT_CONFLICT");
+  // A fence is committed only where it is needed.
+  const { version } = (await lake.lake.table(TABLE).snapshot()) ?? {};
+  await vacuum(lake.lake);
+  assert.equal((await lake.lake.table(TABLE).snapshot())?.version, version);
+});
+
 test("the files of a version that is held stay until it is let go", async () => {
   await using lake = await withOldFiles();
   const reader = await lake.reopen();
