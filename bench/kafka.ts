@@ -19,6 +19,17 @@ const LARGE_MESSAGES = 200_000;
 const LARGE_BYTES = 1200;
 const PER_APPEND = 10_000;
 const PARTITIONS = 3;
+/** Bytes of a reading's value, about. */
+const READING_BYTES = 62;
+const PLAIN = {
+  security: "plaintext",
+  saslMechanism: "plain",
+  username: undefined,
+  password: undefined,
+  caFile: undefined,
+  certFile: undefined,
+  keyFile: undefined,
+} as const;
 const { topic: CO2 } = SENSOR_TRAITS.co2;
 
 const { values } = parseArgs({
@@ -42,7 +53,7 @@ async function measureAll(broker: Kafka): Promise<string> {
   const run = async (args: readonly string[]): Promise<Measured> =>
     measure(ATRIUM, [...args, ...kafka, "--json"], options);
   const rows: (readonly Cell[])[] = [];
-  const add = (name: string, measured: Measured, messages: number, bytes: number): void => {
+  const add = (name: string, measured: Measured, { messages, bytes }: Load): void => {
     const seconds = measured.wallSeconds;
     const rates = [number(messages / seconds), number(bytes / seconds / 1e6, 1)];
     rows.push([
@@ -56,19 +67,23 @@ async function measureAll(broker: Kafka): Promise<string> {
   };
   const replayed = await run(["replay", "--raw", raw, "--replay-mode", "max"]);
   const { messages } = JSON.parse(replayed.stdout) as { readonly messages: number };
-  add("raw files to Kafka", replayed, messages, messages * READING_BYTES);
+  const readings = { messages, bytes: messages * READING_BYTES };
+  const larges = { messages: LARGE_MESSAGES, bytes: LARGE_MESSAGES * LARGE_BYTES };
+  add("raw files to Kafka", replayed, readings);
   const ingested = await run(["ingest", "--once", "--lake", join(folder, "lake")]);
-  add("Kafka to bronze", ingested, messages, messages * READING_BYTES);
+  add("Kafka to bronze", ingested, readings);
   const largeSeconds = await sendLarge(broker);
   const usage = { wallSeconds: largeSeconds, cpuSeconds: Number.NaN, peakMemoryMb: Number.NaN, stdout: "" };
-  add("1.2 kB messages to Kafka", usage, LARGE_MESSAGES, LARGE_MESSAGES * LARGE_BYTES);
+  add("1.2 kB messages to Kafka", usage, larges);
   const large = await run(["ingest", "--once", "--lake", join(folder, "lake")]);
-  add("1.2 kB messages to bronze", large, LARGE_MESSAGES, LARGE_MESSAGES * LARGE_BYTES);
+  add("1.2 kB messages to bronze", large, larges);
   return tableText(["what", "messages", "messages/s", "MB/s", "s", "CPU s", "peak MB"], rows);
 }
 
-/** Bytes of a reading's value, about. */
-const READING_BYTES = 62;
+interface Load {
+  readonly messages: number;
+  readonly bytes: number;
+}
 
 /** Sends messages whose attributes fill them up; returns how long it took, s. */
 async function sendLarge({ bootstrap }: Kafka): Promise<number> {
@@ -92,16 +107,6 @@ async function sendLarge({ bootstrap }: Kafka): Promise<number> {
   }
   return (performance.now() - startMs) / 1000;
 }
-
-const PLAIN = {
-  security: "plaintext",
-  saslMechanism: "plain",
-  username: undefined,
-  password: undefined,
-  caFile: undefined,
-  certFile: undefined,
-  keyFile: undefined,
-} as const;
 
 function largeMessage(room: string, n: number): KeyedValue {
   const reading = { room, sensor: "co2", ts: 1_400_000_000 + n, value: n % 900 };

@@ -21,6 +21,10 @@ import {
 } from "../support/kafka.ts";
 import { makeTestLake, message } from "../support/lake.ts";
 
+function numberIn(message: string): number {
+  return (JSON.parse(message) as { readonly value: number }).value;
+}
+
 /** Rounds before, while and after the broker is away. */
 const ROUNDS = 60;
 const PER_ROUND = 50;
@@ -93,7 +97,7 @@ describe("a broker that goes away", { skip: withoutKafka }, () => {
       await lake.rows("select count(*), count(distinct value), min(value), max(value) from bronze_readings"),
       [[all, all, 0, all - 1]],
     );
-    const values = (await recordsOfTopic(reading, topic)).map(({ value }) => Number(JSON.parse(value).value));
+    const values = (await recordsOfTopic(reading, topic)).map(({ value }) => numberIn(value));
     assert.equal(values.length, all);
     for (let partition = 0; partition < PARTITIONS; partition += 1) {
       const own = values.filter((value) => Math.floor(value / PER_ROUND) % PARTITIONS === partition);

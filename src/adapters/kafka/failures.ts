@@ -38,12 +38,20 @@ const UNTRUSTED = [
 /** The client wraps errors in errors; no chain is longer. */
 const DEPTH_MAX = 8;
 
-/** True if this error, or one that it wraps, has a property with this value. */
-function holds(error: unknown, property: "apiId" | "code", value: string, depth = 0): boolean {
-  if (!(error instanceof Error) || depth > DEPTH_MAX) return false;
-  if (property in error && Reflect.get(error, property) === value) return true;
+/** An error and those that it wraps. */
+function* allIn(error: unknown, depth = 0): Generator<Error> {
+  if (!(error instanceof Error) || depth > DEPTH_MAX) return;
+  yield error;
   const wrapped: readonly unknown[] = error instanceof AggregateError ? error.errors : [];
-  return [...wrapped, error.cause].some((inner) => holds(inner, property, value, depth + 1));
+  for (const inner of [...wrapped, error.cause]) yield* allIn(inner, depth + 1);
+}
+
+/** True if this error, or one that it wraps, has a property with this value. */
+function holds(error: unknown, property: "apiId" | "code", value: string): boolean {
+  for (const one of allIn(error)) {
+    if (property in one && Reflect.get(one, property) === value) return true;
+  }
+  return false;
 }
 
 /** True for what another try may mend: outages, elections, time-outs. */
