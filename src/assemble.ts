@@ -1,7 +1,8 @@
 // The composition root: the only file that knows which adapter stands behind a port. Adapters are loaded when they are
 // first needed, so that a command starts without the parts that it does not use.
 
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { access, constants, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { openLake, type Lake } from "./lakehouse/lake.ts";
@@ -10,7 +11,7 @@ import { TABLE_NAMES } from "./reading/tables.ts";
 import type { RawSource } from "./replay/raw-source.ts";
 import { uniqueId } from "./support/chance.ts";
 import type { Clock } from "./support/clock.ts";
-import { AtriumError } from "./support/errors.ts";
+import { AtriumError, systemCode } from "./support/errors.ts";
 import type { Logger } from "./support/logger.ts";
 
 /** The parts of a running Atrium, each opened when it is asked for and closed with the whole. */
@@ -38,8 +39,8 @@ const SCRATCH_AGE_MS_MAX = 24 * 3600 * 1000;
 export function assemble(config: Config, { clock, logger, alsoReads = [] }: AssemblyOptions): Assembly {
   const opened: AsyncDisposable[] = [];
   const shared = { clock, logger };
-  const scratchRoot = join(config.lake.url, "_scratch");
-  const scratchFolder = join(scratchRoot, uniqueId());
+  const scratchName = uniqueId();
+  const scratchFolders: string[] = [];
   const keep = <Part extends AsyncDisposable>(part: Part): Part => {
     opened.push(part);
     return part;
@@ -50,6 +51,9 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
       const { duckdbEngine } = await import("./adapters/duckdb/engine.ts");
       const { duckdbCheckpointCodec } = await import("./adapters/duckdb/checkpoint-codec.ts");
       const { memoryMb, threads } = config.engine;
+      const scratchRoot = await scratchRootOf(config.lake.url);
+      const scratchFolder = join(scratchRoot, scratchName);
+      scratchFolders.push(scratchFolder);
       const engine = keep(
         duckdbEngine({
           memoryMb,
@@ -87,7 +91,9 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
     [Symbol.asyncDispose]: async () => {
       for (const part of opened.toReversed()) await part[Symbol.asyncDispose]();
       // What cannot be removed now is swept by a later start; it must not hide the error that ended the command.
-      await rm(scratchFolder, { recursive: true, force: true }).catch(() => undefined);
+      for (const folder of scratchFolders) {
+        await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+      }
     },
   };
 }
@@ -112,6 +118,17 @@ async function kafkaLog({ kafka }: Config, shared: Shared): Promise<DescribedLog
 /** The folders of a lake that hold tables: not its log, nor its marker. */
 function tableFolders(lakeUrl: string): readonly string[] {
   return TABLE_NAMES.map((name) => join(lakeUrl, name));
+}
+
+/** Scratch space is in the lake, from where files move at no cost; a lake that can only be read needs it elsewhere. */
+async function scratchRootOf(lakeUrl: string): Promise<string> {
+  try {
+    await access(lakeUrl, constants.W_OK);
+  } catch (error) {
+    const isDenied = ["EACCES", "EPERM", "EROFS"].includes(systemCode(error) ?? "");
+    if (isDenied) return join(tmpdir(), "atrium-scratch");
+  }
+  return join(lakeUrl, "_scratch");
 }
 
 /** Removes what processes that died left behind: a live one writes its folder anew within the time. */

@@ -6,7 +6,7 @@
 // leaves undone is found again in the log and the tables, so that nothing here has to be remembered.
 
 import { ingest, type IngestOptions, type IngestSummary } from "./lakehouse/bronze/ingest.ts";
-import { makeGold, type GoldSummary } from "./lakehouse/gold/gold.ts";
+import { makeGold, NO_GOLD, type GoldSummary } from "./lakehouse/gold/gold.ts";
 import type { Lake } from "./lakehouse/lake.ts";
 import { refineBatch } from "./lakehouse/silver/refine.ts";
 import { upkeep, type UpkeepOptions } from "./lakehouse/upkeep/upkeep.ts";
@@ -74,16 +74,27 @@ export async function goldLoop(
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      const { daysReplaced } = await makeGold(options);
-      if (daysReplaced.length > 0) options.logger.info("gold made", { days: daysReplaced });
+      logGold(options.logger, await makeGold(options));
     } catch (error) {
-      if (!isAtriumError(error, "COMMIT_CONFLICT")) throw error;
+      const isLost = isAtriumError(error, "COMMIT_CONFLICT") || isAtriumError(error, "COMMIT_OVERTAKEN");
+      if (!isLost) throw error;
       options.logger.warn("another writer made the same gold; trying again later", {
         message: error.message,
       });
     }
     await options.clock.sleep(options.everyMs, signal);
   }
+}
+
+function logGold(logger: Logger, summary: GoldSummary): void {
+  const { daysReplaced, daysRestated, daysExpired, valuesRestated: values, lateReadings } = summary;
+  if (daysReplaced.length > 0) logger.info("gold made", { days: daysReplaced });
+  if (daysExpired.length > 0) {
+    logger.warn("readings came for days that silver does not keep any more: their gold stays", {
+      days: daysExpired,
+    });
+  }
+  if (daysRestated.length > 0) logger.info("gold restated", { days: daysRestated, values, lateReadings });
 }
 
 /**
@@ -169,7 +180,7 @@ export async function runOnce<Replayed>(options: RunOptions<Replayed>): Promise<
     },
     async (signal) => refineLoop(options, { bell, signal, isComplete: () => isIngested }),
   ]);
-  const gold = options.signal.aborted ? { daysChecked: [], daysReplaced: [] } : await makeGold(options);
+  const gold = options.signal.aborted ? NO_GOLD : await makeGold(options);
   if (damage !== undefined) throw damage;
   return { replay: present(replayed, "the summary of the replay"), ingest: ingested, refine: refined, gold };
 }

@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { type Config, describeConfig, loadConfig } from "../src/config.ts";
+import { versionOrTime } from "../src/config/kinds.ts";
 import { flagOf, SETTING_NAMES, settingNamed } from "../src/config/settings.ts";
 import type { Sources } from "../src/config/values.ts";
 import { AtriumError } from "../src/support/errors.ts";
@@ -264,4 +265,31 @@ test(".env.example is what the table of settings says (UPDATE_ENV_EXAMPLE=1 writ
   // Copied as it is, or with every line switched on, it is a valid file.
   load({ envFileText: text });
   load({ envFileText: text.replaceAll(/^#([A-Z0-9_]+=)/gm, "$1") });
+});
+
+test("a version or a time: numbers are versions, days begin at midnight, times are UTC unless they say otherwise", () => {
+  const read = (text: string): unknown => versionOrTime.parse(text, { cwd: "." });
+  const noon = Date.UTC(2026, 10, 24, 12);
+  assert.deepEqual(read("12"), { value: { version: 12 } });
+  assert.deepEqual(read("2026-11-24"), { value: { timeMs: Date.UTC(2026, 10, 24) } });
+  for (const text of [
+    "2026-11-24T12:00",
+    "2026-11-24 12:00:00",
+    "2026-11-24T12:00:00.000z",
+    "2026-11-24T14:00+02:00",
+  ]) {
+    assert.deepEqual(read(text), { value: { timeMs: noon } }, text);
+  }
+  for (const text of [
+    "",
+    "-1",
+    "1.5",
+    "2026-02-30",
+    "2026-11-24T25:00",
+    "24.11.2026",
+    "now",
+    "2026-11-24T12",
+  ]) {
+    assert.ok("problem" in versionOrTime.parse(text, { cwd: "." }), text);
+  }
 });

@@ -6,7 +6,7 @@ export type KeyValue = string | number;
 /** A column that orders a list; the key columns together tell its rows apart. */
 export interface KeyColumn {
   readonly name: string;
-  readonly type: "timestamp" | "date" | "integer" | "string";
+  readonly type: "timestamp" | "date" | "integer" | "long" | "string";
 }
 
 /** Filters by column: an empty list lets all pass. */
@@ -74,6 +74,7 @@ const SQL_TYPES: Readonly<Record<KeyColumn["type"], string>> = {
   timestamp: "timestamptz",
   date: "date",
   integer: "integer",
+  long: "bigint",
   string: "varchar",
 };
 

@@ -60,7 +60,7 @@ function isKey(key: unknown, columns: readonly KeyColumn[]): key is readonly Key
 }
 
 function fits(value: unknown, { type }: KeyColumn): boolean {
-  if (type === "integer") return typeof value === "number" && Number.isInteger(value);
+  if (type === "integer" || type === "long") return typeof value === "number" && Number.isSafeInteger(value);
   if (typeof value !== "string") return false;
   if (type === "timestamp") return parseInstant(value) !== undefined;
   return type === "date" ? isDate(value) : true;

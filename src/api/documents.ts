@@ -11,6 +11,8 @@ import { dailySchema, hourlySchema } from "./routes/kpis.ts";
 import { tableSchema } from "./routes/operation.ts";
 import { silverRowSchema } from "./routes/original.ts";
 import { readingSchema } from "./routes/readings.ts";
+import { reasonSchema, rejectedSchema } from "./routes/rejected.ts";
+import { restatementSchema } from "./routes/restatements.ts";
 
 const DESCRIPTION = `Readings of a building and the figures made from them, always from the newest committed version of the tables.
 
@@ -64,10 +66,13 @@ const SCHEMAS = [
   problemSchema,
   readingSchema,
   hourlySchema,
+  restatementSchema,
   dailySchema,
   roomSchema,
   sensorSchema,
   sensorTypeSchema,
+  rejectedSchema,
+  reasonSchema,
   tableSchema,
   silverRowSchema,
 ];

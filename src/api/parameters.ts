@@ -1,6 +1,7 @@
 // The parameters of the paths: what each means, in which form it comes, and its bounds. Pure.
 
 import { Type } from "typebox";
+import { REJECTION_REASONS } from "../reading/parse-message.ts";
 import { SENSOR_TRAITS, SENSOR_TYPES, sensorTypeNamed, type SensorType } from "../reading/terms.ts";
 import { endOfDay, isDate, parseInstant, startOfDay, type Instant } from "./instants.ts";
 import { FORMATS, type Format } from "./negotiation.ts";
@@ -25,6 +26,8 @@ const SENSOR_NAMES = [
     SENSOR_TYPES.flatMap((type) => [type, SENSOR_TRAITS[type].fileName, ...SENSOR_TRAITS[type].aliases]),
   ),
 ];
+
+const REASONS: readonly string[] = Object.keys(REJECTION_REASONS);
 
 const TIME_SCHEMA = [Type.String({ format: "date" }), Type.String({ format: "date-time" })];
 const TIME_FORM =
@@ -117,6 +120,25 @@ export const quality: Parameter<readonly QualityFlag[]> = many({
   description: "Only readings with these quality flags: repeat the parameter, or separate them by commas.",
   example: ["OK"],
   parse: (text) => oneOf(QUALITY_FLAGS, text.toUpperCase(), text),
+});
+
+/** Reasons why a message is no reading; none is all. */
+export const reasons: Parameter<readonly string[]> = many({
+  item: oneOfTexts(REASONS),
+  description: "Only these reasons: repeat the parameter, or separate them by commas.",
+  example: ["not_json"],
+  parse: (text) => oneOf(REASONS, text.toLowerCase(), text),
+});
+
+/** Topics of the log; none is all. */
+export const topics: Parameter<readonly string[]> = many({
+  item: Type.String({ pattern: "^[a-zA-Z0-9._-]{1,249}$" }),
+  description: "Only these topics: repeat the parameter, or separate them by commas.",
+  example: ["iot.co2"],
+  parse: (text) =>
+    /^[a-zA-Z0-9._-]{1,249}$/.test(text)
+      ? { value: text }
+      : { problem: `is ${shown(text)}: expected a topic such as iot.co2.` },
 });
 
 /** Rows of a page. */

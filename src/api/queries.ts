@@ -54,8 +54,23 @@ export const KEYS = {
   readings: [key("ts_utc", "timestamp"), key("sensor_type"), key("room")],
   hourly: [key("event_date", "date"), key("hour_utc", "integer"), key("sensor_type"), key("room")],
   daily: [key("event_date", "date"), key("room")],
+  restatements: [
+    key("event_date", "date"),
+    key("room"),
+    key("revision", "integer"),
+    key("restated_at", "timestamp"),
+    key("column_name"),
+  ],
   rooms: [key("room")],
   sensors: [key("room"), key("sensor_type")],
+  rejected: [
+    key("ingest_ts", "timestamp"),
+    key("topic"),
+    key("partition", "integer"),
+    key("offset", "long"),
+    key("log_ts", "timestamp"),
+  ],
+  reasons: [key("reason")],
 } as const satisfies Record<string, readonly KeyColumn[]>;
 
 /** Readings of a time range, in the order of time, sensor type and room. */
@@ -102,6 +117,49 @@ export function kpiQuery(
   const start = page.after === undefined ? range.from : String(page.after[0]);
   const filter = { equals: given(oneOf), ranges: { event_date: ends(start, range.to) } };
   return listQuery({ ...list, where, filter, page, isByDay: true });
+}
+
+/** Rejected messages of a range of ingest times, in the order of ingest time and position. */
+export function rejectedQuery(
+  columns: readonly string[],
+  { range, oneOf }: { readonly range: InstantRange; readonly oneOf: OneOf },
+  page: Page,
+): TableQuery {
+  const { where, filter } = ofRejected({ range, oneOf });
+  return listQuery({
+    relation: "bronze_rejected",
+    columns,
+    keys: KEYS.rejected,
+    where,
+    filter,
+    page,
+    isByDay: false,
+  });
+}
+
+/** Rejected messages by reason, in the order of the reasons. */
+export function reasonsQuery(
+  wanted: { readonly range: InstantRange; readonly oneOf: OneOf },
+  rowsMax: number,
+): TableQuery {
+  const { where, filter } = ofRejected(wanted);
+  const sql = `select reason, count(*) as nb_messages from bronze_rejected${where.text()} group by reason order by reason limit $row_count`;
+  return {
+    sql,
+    parameters: { ...where.parameters, row_count: rowsMax + 1 },
+    filter,
+    rowsMax,
+    isByDay: false,
+  };
+}
+
+function ofRejected({ range, oneOf }: { readonly range: InstantRange; readonly oneOf: OneOf }) {
+  const where = conditions();
+  where.oneOf(oneOf);
+  where.compare("ingest_ts", ">=", { type: "timestamp", value: range.from });
+  where.compare("ingest_ts", "<", { type: "timestamp", value: range.before });
+  const days = ends(range.from?.slice(0, 10), range.before?.slice(0, 10));
+  return { where, filter: { equals: given(oneOf), ranges: { ingest_date: days } } };
 }
 
 /** Columns of the answer to roomsQuery beside those of the room: readings by sensor type. */

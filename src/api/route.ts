@@ -68,7 +68,7 @@ export interface Route<Spec extends ParameterSpec> {
 export const TAGS = {
   building: "Rooms, sensors and sensor types.",
   readings: "Readings, one by one.",
-  kpis: "Key figures by hour and by day.",
+  kpis: "Key figures by hour and by day, and what late readings changed in them.",
   operation: "Tables and health.",
   original: "Paths of the original system, for its clients.",
 } as const;

@@ -31,6 +31,9 @@ const NEVER_NULL: ReadonlySet<string> = new Set([
   "nb_valid",
   "nb_invalid",
   "revision",
+  "column_name",
+  "late_readings",
+  "restated_at",
 ]);
 
 /** Names of a table's columns, without those that are left out. */

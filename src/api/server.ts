@@ -21,6 +21,8 @@ import {
   silverSensorTypesRoute,
 } from "./routes/original.ts";
 import { readingsRoute } from "./routes/readings.ts";
+import { reasonsRoute, rejectedRoute } from "./routes/rejected.ts";
+import { restatementsRoute } from "./routes/restatements.ts";
 import type { TableReader } from "./table-reader.ts";
 
 /** What the server needs. */
@@ -122,6 +124,9 @@ function routesOf(api: Api, logger: Logger): readonly ((hasKeys: boolean) => Sea
     readingsRoute(api),
     hourlyRoute(api),
     dailyRoute(api),
+    restatementsRoute(api),
+    rejectedRoute(api),
+    reasonsRoute(api),
     tablesRoute(api),
     liveRoute(api),
     readyRoute(api, logger),

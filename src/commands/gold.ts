@@ -1,10 +1,10 @@
 // `atrium gold`: silver to KPIs, for the days that changed or those given.
 
 import * as kinds from "../config/kinds.ts";
-import { makeGold } from "../lakehouse/gold/gold.ts";
+import { makeGold, type GoldSummary } from "../lakehouse/gold/gold.ts";
 import { AtriumError } from "../support/errors.ts";
 import { defineCommand, optionalFlag, switchFlag } from "./command.ts";
-import { LAKE_SETTINGS, parts, stageOptions } from "./stages.ts";
+import { expiredText, LAKE_SETTINGS, parts, restatedText, stageOptions } from "./stages.ts";
 
 const DAY_MS = 86_400_000;
 /** More days in one call are a mistake in a date. */
@@ -14,7 +14,8 @@ const DAYS_MAX = 36_525;
 export const goldCommand = defineCommand({
   about:
     "Makes the hourly and daily KPIs of the days whose silver changed, or of those given (UTC days).\n" +
-    "A day is replaced whole and only if it differs. Exit code 99: there was nothing to do.",
+    "A day is replaced whole and only if it differs; what that changed in a day that was over goes to gold/restatements.\n" +
+    "Exit code 99: there was nothing to do.",
   flags: {
     date: optionalFlag(kinds.day, "Makes this day."),
     from: optionalFlag(kinds.day, "Makes the days from this one …"),
@@ -35,15 +36,20 @@ export const goldCommand = defineCommand({
       ...stageOptions(context, lake),
       ...(days === undefined ? {} : { days }),
     });
-    if (context.flags.json) context.stdout(`${JSON.stringify(summary)}\n`);
-    else {
-      context.stdout(
-        `${summary.daysReplaced.length} of ${summary.daysChecked.length} days replaced: ${summary.daysReplaced.join(", ") || "none"}\n`,
-      );
-    }
-    return summary.daysReplaced.length === 0 ? 99 : 0;
+    context.stdout(context.flags.json ? `${JSON.stringify(summary)}\n` : goldText(summary));
+    return summary.daysReplaced.length + summary.daysRestated.length === 0 ? 99 : 0;
   },
 });
+
+function goldText(summary: GoldSummary): string {
+  const { daysReplaced, daysChecked, daysRestated, daysExpired } = summary;
+  const lines = [
+    `${daysReplaced.length} of ${daysChecked.length} days replaced: ${daysReplaced.join(", ") || "none"}`,
+    ...(daysRestated.length === 0 ? [] : [`Restated: ${restatedText(summary)}`]),
+    ...(daysExpired.length === 0 ? [] : [`Left as they are: ${expiredText(daysExpired)}`]),
+  ];
+  return `${lines.join("\n")}\n`;
+}
 
 /** The days that the flags name; undefined without any. @throws USAGE_INVALID */
 function daysOf(flags: {

@@ -48,6 +48,18 @@ export const COMMANDS: Registry = {
     summary: "List tables and their history.",
     load: async () => (await import("./table.ts")).tableCommand,
   },
+  rejected: {
+    summary: "List the messages that are no readings, and redrive those that are by now.",
+    load: async () => (await import("./rejected.ts")).rejectedCommand,
+  },
+  erase: {
+    summary: "Erase a room from all tables, for good.",
+    load: async () => (await import("./erase.ts")).eraseCommand,
+  },
+  verify: {
+    summary: "Hold the lake against its files, its log and what it was made of.",
+    load: async () => (await import("./verify.ts")).verifyCommand,
+  },
   doctor: {
     summary: "Check the machine, the configuration, the log and the lake.",
     load: async () => (await import("./doctor.ts")).doctorCommand,

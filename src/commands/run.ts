@@ -11,12 +11,14 @@ import { defineCommand, switchFlag, type CommandContext } from "./command.ts";
 import {
   BATCH_SETTINGS,
   checkSource,
+  expiredText,
   ingestOptions,
   LAKE_SETTINGS,
   LOG_SETTINGS,
   parts,
   prepareTopics,
   replayFiles,
+  restatedText,
   SOURCE_SETTINGS,
   stageOptions,
 } from "./stages.ts";
@@ -82,6 +84,10 @@ interface Report {
   readonly files: number;
   readonly filesSkipped: readonly { readonly file: string; readonly reason: string }[];
   readonly daysReplaced: readonly string[];
+  readonly daysRestated: readonly string[];
+  readonly valuesRestated: number;
+  readonly lateReadings: number;
+  readonly daysExpired: readonly string[];
   /** Rows of all tables after it. */
   readonly tables: Readonly<Record<string, number>>;
   readonly seconds: number;
@@ -108,6 +114,10 @@ function reportOf(
       ...replay.filesEmpty.map((file) => ({ file, reason: "it holds no line" })),
     ],
     daysReplaced: gold.daysReplaced,
+    daysRestated: gold.daysRestated,
+    valuesRestated: gold.valuesRestated,
+    lateReadings: gold.lateReadings,
+    daysExpired: gold.daysExpired,
     tables: rest.tables,
     seconds: Math.round(rest.seconds * 1000) / 1000,
     readingsPerSecond: Math.round(replay.messages / rest.seconds),
@@ -127,6 +137,8 @@ function reportText(report: Report, { config }: CommandContext): string {
     `bronze     ${count(report.bronze)} readings, ${count(report.rejected)} rejected`,
     `silver     ${count(report.silver)} readings (${count(report.duplicates)} duplicates left out)`,
     `gold       ${report.daysReplaced.length === 0 ? "nothing new" : `days ${report.daysReplaced.join(", ")}`}`,
+    ...(report.daysRestated.length === 0 ? [] : [`restated   ${restatedText(report)}`]),
+    ...(report.daysExpired.length === 0 ? [] : [`expired    ${expiredText(report.daysExpired)}`]),
     `took       ${report.seconds.toFixed(1)} s, ${count(report.readingsPerSecond)} readings/s, ${report.peakMemoryMb} MB at most`,
     ...report.filesSkipped.map(({ file, reason }) => `skipped    ${file}: ${reason}`),
     "",

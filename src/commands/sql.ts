@@ -3,6 +3,7 @@
 import * as kinds from "../config/kinds.ts";
 import type { Answer, FilesInput } from "../lakehouse/engine.ts";
 import { tableInput, type Lake } from "../lakehouse/lake.ts";
+import { snapshotAsOf, type AsOf } from "../lakehouse/time-travel.ts";
 import { sqlNameOf, TABLE_NAMES } from "../reading/tables.ts";
 import { AtriumError } from "../support/errors.ts";
 import { answerAsCsv, answerAsJson, answerAsText } from "./answer-text.ts";
@@ -23,14 +24,15 @@ export const sqlCommand = defineCommand({
     json: switchFlag("Prints an array of objects."),
     csv: switchFlag("Prints CSV with a header."),
     asOf: optionalFlag(
-      kinds.integer(0, Number.MAX_SAFE_INTEGER),
-      "Reads this version; the query then names one table.",
+      kinds.versionOrTime,
+      "Reads the tables as they were at this time (a day means its beginning), or the one table that the query names at this version.",
     ),
     rows: flag(kinds.integer(1, ROWS_MAX), "100000", "Prints at most so many rows."),
   },
   settings: LAKE_SETTINGS,
   examples: [
     'sql --lake ./lake "select room, event_date, temp_avg, co2_max, comfort_score from gold_room_daily order by all"',
+    'sql --lake ./lake --as-of 2026-11-24T12:00:00Z "select count(*) n from silver_readings"',
     'sql --lake ./lake --json "select count(*) n from silver_readings"',
   ],
   run: async (context) => {
@@ -59,19 +61,20 @@ function textOf(
 }
 
 /** The tables that the text mentions, or all if it mentions none (`show tables`). */
-async function inputsOf(lake: Lake, sql: string, asOf: number | undefined): Promise<readonly FilesInput[]> {
+async function inputsOf(lake: Lake, sql: string, asOf: AsOf | undefined): Promise<readonly FilesInput[]> {
   const named = TABLE_NAMES.filter((name) => new RegExp(`\\b${sqlNameOf(name)}\\b`, "i").test(sql));
   const names = named.length === 0 && asOf === undefined ? TABLE_NAMES : named;
-  if (asOf !== undefined && names.length !== 1) {
+  if (asOf !== undefined && "version" in asOf && names.length !== 1) {
     throw new AtriumError(
       "USAGE_INVALID",
-      `--as-of is the version of one table, and the query names ${names.length}: versions differ from table to table.`,
+      `--as-of ${asOf.version} is the version of one table, and the query names ${names.length}: versions differ from ` +
+        "table to table. Give a time to read several as they were.",
     );
   }
   return Promise.all(
     names.map(async (name) => {
-      const snapshot = await lake.table(name).snapshot(asOf);
-      return tableInput(lake, name, { snapshot });
+      const read = asOf === undefined ? lake.table(name).snapshot() : snapshotAsOf(lake, name, asOf);
+      return tableInput(lake, name, { snapshot: await read });
     }),
   );
 }

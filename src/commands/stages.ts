@@ -5,6 +5,7 @@ import { assemble, type Assembly } from "../assemble.ts";
 import type { SettingName } from "../config/settings.ts";
 import type { IngestOptions } from "../lakehouse/bronze/ingest.ts";
 import { identitiesOf } from "../lakehouse/bronze/positions.ts";
+import type { Restated } from "../lakehouse/gold/restatements.ts";
 import type { Lake } from "../lakehouse/lake.ts";
 import type { EventLog } from "../log/event-log.ts";
 import { partitionOf } from "../log/partitioner.ts";
@@ -83,6 +84,18 @@ export function parts(
   alsoReads: readonly string[] = [],
 ): Assembly {
   return assemble(config, { clock, logger, alsoReads });
+}
+
+/** What late readings changed, in a line for people. */
+export function restatedText({ daysRestated, valuesRestated, lateReadings }: Restated): string {
+  const count = (value: number, what: string): string =>
+    `${value.toLocaleString("en")} ${what}${value === 1 ? "" : "s"}`;
+  return `${daysRestated.join(", ")} (${count(valuesRestated, "value")}, ${count(lateReadings, "late reading")})`;
+}
+
+/** Days whose gold cannot be made again, in a line for people. */
+export function expiredText(daysExpired: readonly string[]): string {
+  return `${daysExpired.join(", ")} (silver does not keep these days any more)`;
 }
 
 /** Options of the stages behind the log. */

@@ -1,6 +1,7 @@
 // `atrium table`: what tables there are, what happened to one, and whether two lakes hold the same rows.
 
 import * as kinds from "../config/kinds.ts";
+import type { CommitSummary } from "../lakehouse/delta/table.ts";
 import { differingRows } from "../lakehouse/difference.ts";
 import type { Answer } from "../lakehouse/engine.ts";
 import type { Lake } from "../lakehouse/lake.ts";
@@ -10,23 +11,29 @@ import { AtriumError } from "../support/errors.ts";
 import { answerAsJson, answerAsText } from "./answer-text.ts";
 import { defineCommand, flag, optionalFlag, switchFlag, type CommandContext } from "./command.ts";
 import { LAKE_SETTINGS, parts } from "./stages.ts";
+import { rebuildTable } from "./table-rebuild.ts";
+import { restore } from "./table-restore.ts";
 import { compactTables, vacuumTables } from "./table-upkeep.ts";
 
 const HISTORY_MAX = 100_000;
+const ACTIONS = "list, history, restore, rebuild, diff, compact or vacuum";
 
 /** The command. */
 export const tableCommand = defineCommand({
   about:
     "list: all tables with version, rows, files and bytes. history NAME: its commits, the newest first.\n" +
+    "restore NAME --to VERSION|TIME: a new version with the files of an older one; positions stay as they are.\n" +
     "diff NAME --with LAKE: exit code 0 if the table has the same rows in both lakes; the times at which rows were\n" +
     "made (created_at, ingest_ts, log_ts, ingest_date) may differ.\n" +
-    "compact [NAME]: merges small files. vacuum [NAME]: removes files that nobody needs any more.",
+    "compact [NAME]: merges small files. vacuum [NAME]: removes files that nobody needs any more.\n" +
+    "rebuild NAME: makes silver or a gold table again from the table before it, when its own files are damaged.",
   positionals: [
-    { name: "ACTION", doc: "list, history, diff, compact or vacuum", isRequired: true },
+    { name: "ACTION", doc: ACTIONS, isRequired: true },
     { name: "NAME", doc: `the table: ${TABLE_NAMES.join(", ")}`, isRequired: false },
   ],
   flags: {
     with: optionalFlag(kinds.folder, "The other lake of diff."),
+    to: optionalFlag(kinds.versionOrTime, "The version that restore goes back to, or the newest at a time."),
     limit: flag(kinds.integer(1, HISTORY_MAX), "20", "Shows at most so many commits."),
     json: switchFlag("Prints JSON."),
     dryRun: switchFlag("vacuum counts what it would remove, and removes nothing."),
@@ -37,6 +44,7 @@ export const tableCommand = defineCommand({
     "table history silver/readings --lake ./lake",
     "table diff silver/readings --lake ./a --with ./b",
     "table vacuum --lake ./lake --grace-hours 1 --dry-run",
+    "table rebuild silver/readings --lake ./lake",
   ],
   run: async (context) => {
     const [action = "", name] = context.positionals;
@@ -45,14 +53,14 @@ export const tableCommand = defineCommand({
     const lake = await assembly.lake({ create: false });
     if (action === "list") return show(context, await listTables(lake));
     if (action === "history") return show(context, await historyOf(lake, nameOf(name), context.flags.limit));
+    const { to } = context.flags;
+    if (action === "restore") return await restore(context, lake, { name: nameOf(name), to });
     if (action === "diff") return await diff(context, lake, { name: nameOf(name), other });
+    if (action === "rebuild") return await rebuildTable(context, { lake, name: nameOf(name) });
     const some = name === undefined ? undefined : nameOf(name);
     if (action === "compact") return show(context, await compactTables(context, lake, some));
     if (action === "vacuum") return show(context, await vacuumTables(context, lake, some));
-    throw new AtriumError(
-      "USAGE_INVALID",
-      `There is no action ${action}: it is list, history, diff, compact or vacuum.`,
-    );
+    throw new AtriumError("USAGE_INVALID", `There is no action ${action}: it is ${ACTIONS}.`);
   },
 });
 
@@ -90,8 +98,38 @@ async function historyOf(lake: Lake, name: TableName, limit: number): Promise<An
     commit.operation,
     commit.filesAdded,
     commit.filesRemoved,
+    commit.rowsAdded,
+    deletedRows(commit.info),
+    textIn(commit.info, "writerId") ?? textIn(commit.info, "engineInfo"),
+    parametersOf(commit.info),
   ]);
-  return answerOf(["version", "committed", "operation", "files_added", "files_removed"], rows);
+  return answerOf(HISTORY_COLUMNS, rows);
+}
+
+const HISTORY_COLUMNS: readonly string[] =
+  "version,committed,operation,files_added,files_removed,rows_added,rows_removed,writer,parameters".split(
+    ",",
+  );
+
+/** Where the writer noted it: a remove action does not say how many rows its file had. */
+function deletedRows({ operationMetrics }: CommitSummary["info"]): number | null {
+  if (typeof operationMetrics !== "object" || operationMetrics === null) return null;
+  const noted = "numDeletedRows" in operationMetrics ? Number(operationMetrics.numDeletedRows) : Number.NaN;
+  return Number.isSafeInteger(noted) ? noted : null;
+}
+
+function textIn(info: CommitSummary["info"], name: string): string | null {
+  const value = info[name];
+  return typeof value === "string" ? value : null;
+}
+
+/** The operation's parameters, `days=2013-08-24 table=gold_room_daily`; null without any. */
+function parametersOf({ operationParameters }: CommitSummary["info"]): string | null {
+  if (typeof operationParameters !== "object" || operationParameters === null) return null;
+  const texts = Object.entries(operationParameters).map(
+    ([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+  );
+  return texts.length === 0 ? null : texts.join(" ");
 }
 
 function answerOf(names: readonly string[], rows: Answer["rows"]): Answer {

@@ -48,7 +48,7 @@ function factsOf({ retention, compaction, log, vacuum }: TableUpkeep): readonly 
   const facts: string[] = [];
   if (retention !== undefined && retention.filesRemoved > 0) {
     const days = retention.daysRemoved;
-    facts.push(`${days.length} days expired, ${days[0]} to ${days.at(-1)}`);
+    facts.push(`${days.length} ${days.length === 1 ? "day" : "days"} expired, ${days[0]} to ${days.at(-1)}`);
   }
   if (compaction !== undefined && compaction.filesBefore > 0) {
     facts.push(`${compaction.filesBefore} files merged into ${compaction.filesAfter}`);

@@ -211,6 +211,29 @@ export const day: Kind<string> = {
   },
 };
 
+/** A version of a table, or a time (ms since the epoch). */
+export type VersionOrTime = { readonly version: number } | { readonly timeMs: number };
+
+/** Date, then maybe a time of day, then maybe its offset from UTC. */
+const MOMENT = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:\d{2})?)?$/i;
+
+/** A version's number, or a time; a day alone is its beginning, and a time without an offset is UTC. */
+export const versionOrTime: Kind<VersionOrTime> = {
+  allowed: "a version such as 12, or a time such as 2026-11-24T12:00:00Z or 2026-11-24 (its beginning, UTC)",
+  placeholder: "VERSION|TIME",
+  parse: (given, surroundings) => {
+    if (/^\d+$/.test(given)) {
+      const version = integer(0, Number.MAX_SAFE_INTEGER).parse(given, surroundings);
+      return "problem" in version ? version : { value: { version: version.value } };
+    }
+    const [, date = "", time = "00:00", offset = "Z"] = MOMENT.exec(given) ?? [];
+    const parsed = day.parse(date, surroundings);
+    const timeMs = Date.parse(`${date}T${time}${offset}`);
+    if ("problem" in parsed || Number.isNaN(timeMs)) return problem("is neither a version nor a time");
+    return { value: { timeMs } };
+  },
+};
+
 /** A secret without spaces, of at least `lengthMin` characters. */
 export function secretText(lengthMin = 1): Kind<Secret> {
   return {

@@ -110,8 +110,8 @@ export interface Answer {
  *
  * Atomicity: `write` returns all files of the result, or fails and leaves none. It changes no table: the caller moves
  * the files into the store and commits. Isolation: calls run side by side and see only their own inputs.
- * Errors: QUERY_INVALID for text that a user got wrong, QUERY_TIMEOUT, STORE_FULL when scratch space ends,
- * ENGINE_FAILED otherwise. Limits: memory as configured; `query` returns at most `rowsMax` rows.
+ * Errors: QUERY_INVALID for text that a user got wrong, QUERY_TIMEOUT, STORE_FULL when scratch space ends, TABLE_CORRUPT
+ * naming an input file that is missing or cannot be read, ENGINE_FAILED otherwise. Limits: memory as configured; `query` returns at most `rowsMax` rows.
  */
 export interface Engine extends AsyncDisposable {
   /**

@@ -9,7 +9,7 @@ import {
 } from "../reading/tables.ts";
 import { uniqueId } from "../support/chance.ts";
 import type { Clock } from "../support/clock.ts";
-import { AtriumError } from "../support/errors.ts";
+import { AtriumError, isAtriumError } from "../support/errors.ts";
 import { type Logger, silentLogger } from "../support/logger.ts";
 import { inParallel } from "../support/parallel.ts";
 import type { AddFile, TableSchema } from "./delta/actions.ts";
@@ -88,11 +88,14 @@ export async function ensureTable(lake: Lake, name: TableName): Promise<Snapshot
 export async function tableInput(
   lake: Lake,
   name: TableName,
-  source: { readonly snapshot: Snapshot | undefined; readonly files?: readonly AddFile[] },
+  source: {
+    readonly snapshot: Snapshot | undefined;
+    readonly files?: readonly Pick<AddFile, "path" | "partitionValues">[];
+  },
 ): Promise<FilesInput> {
   const files = source.files ?? [...(source.snapshot?.files.values() ?? [])];
   const localFiles = await inParallel(files, FILES_AT_ONCE, async (file) => ({
-    localPath: await lake.store.localFile(storePath(name, file.path)),
+    localPath: await localFile(lake.store, name, file),
     partitionValues: file.partitionValues,
   }));
   const { columns, partitionColumns } = source.snapshot?.schema ?? lake.definition(name);
@@ -105,6 +108,22 @@ export async function tableInput(
     files: localFiles,
     ...(version === undefined ? {} : { source: { table: name, version } }),
   };
+}
+
+async function localFile(
+  store: ObjectStore,
+  name: TableName,
+  { path }: Pick<AddFile, "path">,
+): Promise<string> {
+  try {
+    return await store.localFile(storePath(name, path));
+  } catch (cause) {
+    if (!isAtriumError(cause, "NOT_FOUND")) throw cause;
+    const message =
+      `A data file of ${name} is missing: ${store.url}/${storePath(name, path)}. Nothing was made without it. ` +
+      "Restore it from a backup, or see docs/operate/recovery.md; atrium verify looks for others.";
+    throw new AtriumError("TABLE_CORRUPT", message, { cause, details: { file: storePath(name, path) } });
+  }
 }
 
 /** Runs a transform and moves its files into the table's folder, unseen until a commit names them. */
@@ -157,6 +176,8 @@ async function checkMarker(store: ObjectStore, create: boolean): Promise<void> {
   }
   const others = (await store.list("")).filter((object) => !object.path.startsWith("_"));
   if (others.length > 0) {
+    // Another process may have made the lake between the two looks.
+    if ((await readMarker(store)) !== undefined) return checkMarker(store, create);
     throw new AtriumError(
       "LAKE_INVALID",
       `${store.url} is no lake: it holds ${others[0]?.path ?? "files"}, but no ${MARKER}. Name an empty or new folder with LAKE_URL or --lake.`,

@@ -14,6 +14,8 @@ export const OPERATIONS = {
   restore: "RESTORE",
   /** Rejected messages that became readings. */
   redrive: "REDRIVE",
+  /** A table was made again from the one before it, because its own files are damaged. */
+  rebuild: "REBUILD",
 } as const;
 
 /** The txn appId under which a table keeps its horizon: days since 1970 of the first day that retention has left. */

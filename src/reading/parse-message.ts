@@ -138,7 +138,8 @@ function otherFields(fields: Readonly<Record<string, unknown>>, text: string): s
   return JSON.stringify(Object.fromEntries(others));
 }
 
-function keepDigits(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
+/** A reviver for JSON.parse that keeps numbers as they were written, for JSON.stringify: a 64-bit id stays whole. */
+export function keepDigits(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
   if (typeof value !== "number" || context?.source === undefined || String(value) === context.source) {
     return value;
   }

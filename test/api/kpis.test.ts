@@ -1,9 +1,9 @@
-// GET /v1/kpis/hourly and /v1/kpis/daily over a real lake.
+// GET /v1/kpis/hourly, /v1/kpis/daily and /v1/kpis/restatements over a real lake.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { columnNames } from "../../src/api/row-schemas.ts";
-import { FIRST_DAY, makeBuildingApi, makeLakeApi, type LakeApi } from "../support/api.ts";
+import { DAY, FIRST_DAY, makeBuildingApi, makeLakeApi, type JsonRow, type LakeApi } from "../support/api.ts";
 import { message } from "../support/lake.ts";
 
 describe("the KPIs", () => {
@@ -79,7 +79,7 @@ describe("the KPIs", () => {
 
   test("take days only: a moment, or days the wrong way round, are refused by name", async () => {
     for (const query of ["from=2013-08-23T00:00:00Z", "to=2013-02-30", "from=2013-08-24&to=2013-08-23"]) {
-      for (const path of ["hourly", "daily"]) {
+      for (const path of ["hourly", "daily", "restatements"]) {
         const reply = await api.get(`/v1/kpis/${path}?${query}`);
         assert.deepEqual([reply.status, reply.body["code"]], [400, "PARAMETER_INVALID"], query);
       }
@@ -94,9 +94,53 @@ describe("the KPIs", () => {
 test("before gold was made the lists are empty", async () => {
   await using api = await makeLakeApi();
   await api.add([message("413", "co2", FIRST_DAY, 400)]);
-  for (const path of ["hourly", "daily"]) {
+  for (const path of ["hourly", "daily", "restatements"]) {
     assert.equal((await api.get(`/v1/kpis/${path}`)).text, '{"data":[],"next_cursor":null}');
   }
+});
+
+test("what late readings changed comes by day, room, revision and column, and takes days and rooms", async () => {
+  await using api = await makeBuildingApi();
+  const restated = async (query = ""): Promise<readonly JsonRow[]> =>
+    (await api.body(`/v1/kpis/restatements${query}`)).data;
+  assert.deepEqual(await restated(), []);
+  const late = [
+    message("413", "co2", FIRST_DAY + 30, 1500),
+    message("415", "co2", FIRST_DAY + DAY + 30, 900),
+    // The newest day is not over: its figures are not restated.
+    message("415", "co2", FIRST_DAY + 2 * DAY + 30, 900),
+  ];
+  await api.add(late);
+  await api.gold();
+  const rows = await restated();
+  assert.deepEqual(Object.keys(rows[0]!), columnNames("gold/restatements"));
+  const place = (row: JsonRow): unknown => [row["event_date"], row["room"], row["column_name"]].join(" ");
+  assert.deepEqual(rows.map(place), [
+    "2013-08-23 413 co2_avg",
+    "2013-08-23 413 co2_max",
+    "2013-08-23 413 coverage",
+    "2013-08-23 413 data_quality_score",
+    "2013-08-24 415 co2_avg",
+    "2013-08-24 415 co2_max",
+    "2013-08-24 415 coverage",
+  ]);
+  const { restated_at: _at, ...highest } = rows[1]!;
+  assert.deepEqual(highest, {
+    room: "413",
+    event_date: "2013-08-23",
+    column_name: "co2_max",
+    value_before: 473,
+    value_after: 1500,
+    late_readings: 1,
+    revision: 2,
+  });
+  assert.equal((await restated("?room=415")).length, 3);
+  assert.equal((await restated("?to=2013-08-23")).length, 4);
+  assert.equal((await restated("?from=2013-08-24&to=2013-08-24&room=413")).length, 0);
+  assert.match(
+    (await api.get("/v1/kpis/restatements?format=csv&limit=1")).text,
+    /^room,event_date,column_name,.*\r\n413,2013-08-23,co2_avg,/,
+  );
 });
 
 test("a room with nothing valid has no score, and every type is missing", async () => {

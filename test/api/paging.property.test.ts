@@ -51,11 +51,20 @@ test("each reading that was there at the start comes exactly once, in order, tho
 
 test("each KPI, room and sensor comes exactly once", async () => {
   await fc.assert(
-    fc.asyncProperty(points(20), fc.integer({ min: 1, max: 5 }), async (rows, limit) => {
+    fc.asyncProperty(points(20), points(6), fc.integer({ min: 1, max: 5 }), async (early, late, limit) => {
       await using api = await makeLakeApi();
-      await api.add(rows.map(messageOf));
-      await api.gold();
-      for (const path of ["/v1/kpis/hourly", "/v1/kpis/daily", "/v1/rooms", "/v1/sensors"]) {
+      for (const some of [early, late]) {
+        await api.add(some.map(messageOf));
+        await api.gold();
+      }
+      const rows = [...early, ...late];
+      for (const path of [
+        "/v1/kpis/hourly",
+        "/v1/kpis/daily",
+        "/v1/kpis/restatements",
+        "/v1/rooms",
+        "/v1/sensors",
+      ]) {
         const all = (await api.body(`${path}?limit=10000`)).data;
         assert.deepEqual(await visit(api, `${path}?limit=${limit}`, []), all, path);
       }

@@ -96,6 +96,7 @@ describe("paths and methods", () => {
       "/v1/readings",
       "/v1/kpis/hourly",
       "/v1/kpis/daily",
+      "/v1/kpis/restatements",
       "/v1/tables",
     ];
     for (const path of [

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { makeGold } from "../../src/lakehouse/gold/gold.ts";
+import { makeGold, NO_GOLD } from "../../src/lakehouse/gold/gold.ts";
 import { openLake } from "../../src/lakehouse/lake.ts";
 import { SENSOR_TYPES } from "../../src/reading/terms.ts";
 import { makeTestLake, message, testClock } from "../support/lake.ts";
@@ -145,10 +145,10 @@ test("gold is made for the days that changed, replaced whole, and left alone whe
       ),
     );
   const before = await versions();
-  assert.deepEqual(await makeGold({ lake: lake.lake, ...QUERY }), { daysChecked: [], daysReplaced: [] });
+  assert.deepEqual(await makeGold({ lake: lake.lake, ...QUERY }), NO_GOLD);
   clock.set(clock.nowMs() + 1000);
   const again = await makeGold({ lake: lake.lake, days: ["2013-08-24"], ...QUERY });
-  assert.deepEqual(again, { daysChecked: ["2013-08-24"], daysReplaced: [] });
+  assert.deepEqual(again, { ...NO_GOLD, daysChecked: ["2013-08-24"] });
   assert.deepEqual(await versions(), before);
   await lake.send([message("413", "co2", DAY + 5, 600)]);
   await lake.ingest();

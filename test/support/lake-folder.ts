@@ -24,6 +24,9 @@ export interface RunReport {
   readonly duplicates: number;
   readonly malformed: number;
   readonly daysReplaced: readonly string[];
+  readonly daysRestated: readonly string[];
+  readonly valuesRestated: number;
+  readonly lateReadings: number;
   readonly tables: Readonly<Record<TableName, number>>;
 }
 

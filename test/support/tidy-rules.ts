@@ -23,6 +23,7 @@ const STAGES: readonly RegExp[] = [
   /^src\/lakehouse\/silver\//,
   /^src\/lakehouse\/gold\//,
   /^src\/lakehouse\/upkeep\//,
+  /^src\/lakehouse\/verify\//,
   /^src\/pipeline\.ts$/,
   /^src\/api\//,
   /^src\/dashboard\//,

@@ -22,8 +22,8 @@ const COLUMNS: Readonly<Record<string, string>> = {
     "partitionColumns VARCHAR[], configuration MAP(VARCHAR, VARCHAR), createdTime BIGINT)",
   protocol: "STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER)",
 };
-/** Longest line that is read: a schema of thousands of columns. */
-const LINE_BYTES_MAX = 64 * 1024 * 1024;
+/** DuckDB takes twice the size of the longest line that it may meet as a buffer for each thread. */
+const LINE_BYTES_MIN = 1024 * 1024;
 
 /** A codec that opens a connection for each call and closes it, with scratch files in `scratchDir` (made if missing). */
 export function duckdbCheckpointCodec(
@@ -59,11 +59,15 @@ async function encode(
 ): Promise<Uint8Array> {
   const types = Object.entries(COLUMNS).map(([name, type]) => `${quoted(name)}: ${literal(type)}`);
   const names = Object.keys(COLUMNS).map(quoted);
+  const lineBytes = actionLines.reduce(
+    (longest, line) => Math.max(longest, Buffer.byteLength(line) + 1),
+    LINE_BYTES_MIN,
+  );
   try {
     await writeFile(lines, actionLines.join("\n"));
     await connection.run(
       `COPY (SELECT ${names.join(", ")} FROM read_json(${literal(lines)}, format = 'newline_delimited', ` +
-        `columns = {${types.join(", ")}}, maximum_object_size = ${LINE_BYTES_MAX})) ` +
+        `columns = {${types.join(", ")}}, maximum_object_size = ${lineBytes})) ` +
         `TO ${literal(parquet)} (FORMAT parquet, COMPRESSION snappy)`,
     );
     return await readFile(parquet);
@@ -90,7 +94,7 @@ async function decode({ connection, parquet }: Scratch, bytes: Uint8Array): Prom
       return `SELECT ${literal(kind)}, to_json(${column})::VARCHAR FROM ${file} WHERE ${column} IS NOT NULL`;
     });
     const found = await connection.runAndReadAll(kinds.join(" UNION ALL "));
-    return found.getRows().map(([kind, json]) => `{"${String(kind)}":${withoutNulls(String(json))}}`);
+    return found.getRows().map(([kind, json]) => `{"${String(kind)}":${String(json)}}`);
   } catch (cause) {
     throw failed(
       "TABLE_CORRUPT",
@@ -98,13 +102,6 @@ async function decode({ connection, parquet }: Scratch, bytes: Uint8Array): Prom
       cause,
     );
   }
-}
-
-/** Drops the members that are null, but not those of the maps within. */
-function withoutNulls(json: string): string {
-  const action: unknown = JSON.parse(json);
-  if (typeof action !== "object" || action === null) return json;
-  return JSON.stringify(Object.fromEntries(Object.entries(action).filter(([, value]) => value !== null)));
 }
 
 function failed(code: "ENGINE_FAILED" | "TABLE_CORRUPT", what: string, cause: unknown): AtriumError {

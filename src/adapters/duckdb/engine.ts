@@ -7,8 +7,9 @@ import { DuckDBInstance, StatementType, type DuckDBConnection } from "@duckdb/no
 import type { Answer, Engine, Query, Transform, Written } from "../../lakehouse/engine.ts";
 import { uniqueId } from "../../support/chance.ts";
 import type { Clock } from "../../support/clock.ts";
-import { AtriumError, isAtriumError, messageOf } from "../../support/errors.ts";
+import { AtriumError, isAtriumError, messageOf, systemCode } from "../../support/errors.ts";
 import { answerValue } from "./answer.ts";
+import { damagedFileError } from "./damaged-file.ts";
 import { attachInputs, quoteName, quoteText, sqlType } from "./inputs.ts";
 import { writtenFiles } from "./written-files.ts";
 
@@ -74,7 +75,7 @@ class OpenEngine implements DuckdbEngine {
       return { files: writtenFiles(result.getRowObjects()), [Symbol.asyncDispose]: remove };
     } catch (error) {
       await remove();
-      throw engineError(error, "transform");
+      throw (await damagedFileError(error, transform.inputs, connection)) ?? engineError(error, "transform");
     } finally {
       bound?.end();
       connection.closeSync();
@@ -89,7 +90,8 @@ class OpenEngine implements DuckdbEngine {
       await attachInputs(connection, query.inputs);
       return await answer(connection, query);
     } catch (error) {
-      throw bound.expired() ? timeoutError(query, error) : engineError(error, "query");
+      if (bound.expired()) throw timeoutError(query, error);
+      throw (await damagedFileError(error, query.inputs, connection)) ?? engineError(error, "query");
     } finally {
       bound.end();
       connection.closeSync();
@@ -216,6 +218,16 @@ function engineError(error: unknown, what: string): AtriumError {
     return new AtriumError(
       "STORE_FULL",
       `The disk is full: the ${what} needs space for its files in the lake. Free some and go on.`,
+      { cause: error },
+    );
+  }
+  if (
+    ["EACCES", "EPERM", "EROFS"].includes(systemCode(error) ?? "") ||
+    /Read-only file system|Permission denied/.test(message)
+  ) {
+    return new AtriumError(
+      "STORE_DENIED",
+      `The ${what} may not write its files: ${message}. Give this user the right to write the lake's folder.`,
       { cause: error },
     );
   }

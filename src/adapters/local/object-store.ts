@@ -25,6 +25,7 @@ export function localObjectStore(rootDir: string, options: LocalStoreOptions = {
   const disk: Disk = { files: systemFiles, newId: uniqueId, ...options };
   const { files } = disk;
   const makeFolder = folderMaker(files, root);
+  const names = nameKeeper(files, root);
   /** The file of an object that will be written: its folder is there and will survive a crash. */
   const newFile = async (path: string): Promise<string> => {
     const file = join(root, objectPath(path));
@@ -33,14 +34,23 @@ export function localObjectStore(rootDir: string, options: LocalStoreOptions = {
   };
   return {
     url: rootDir,
-    get: (path) => explained(`read ${path}`, async () => files.readFile(join(root, objectPath(path)))),
+    get: (path) =>
+      explained(`read ${path}`, async () => {
+        const bytes = await files.readFile(join(root, objectPath(path)));
+        await names.secure(path);
+        return bytes;
+      }),
     put: (path, bytes) => explained(`write ${path}`, async () => put(disk, await newFile(path), bytes)),
     putIfAbsent: (path, bytes) =>
       explained(`write ${path}`, async () => putIfAbsent(disk, await newFile(path), bytes)),
     putFile: (path, localPath) =>
       explained(`move ${localPath} to ${path}`, async () => putFile(disk, await newFile(path), localPath)),
     list: (prefix, startAfter = "") =>
-      explained(`list ${prefix}`, async () => list({ files, root }, { prefix, startAfter })),
+      explained(`list ${prefix}`, async () => {
+        const found = await list({ files, root }, { prefix, startAfter });
+        await names.secureFolder(prefix, found);
+        return found;
+      }),
     delete: async (paths) => {
       for (const path of paths) {
         await explained(`delete ${path}`, async () =>
@@ -72,12 +82,20 @@ async function put(disk: Disk, file: string, bytes: Uint8Array): Promise<void> {
 /** link(2) fails if the name is taken, in one step: that makes the writers of one path agree. */
 async function putIfAbsent(disk: Disk, file: string, bytes: Uint8Array): Promise<boolean> {
   const { files } = disk;
-  if (await isThere(files, file)) return false;
+  const isWon = !(await isThere(files, file)) && (await isLinked(disk, file, bytes));
+  // The winner may have died before it came to this: whoever is told that a name is taken may count on it.
+  await sync(files, dirname(file));
+  return isWon;
+}
+
+async function isLinked(disk: Disk, file: string, bytes: Uint8Array): Promise<boolean> {
+  const { files } = disk;
   const temporary = await writeTemporary(disk, file, bytes);
   try {
     faultPoint("store/absent/written");
     await files.link(temporary, file);
     faultPoint("store/absent/linked");
+    return true;
   } catch (error) {
     const code = systemCode(error) ?? "";
     if (code === "EEXIST") return false;
@@ -85,8 +103,6 @@ async function putIfAbsent(disk: Disk, file: string, bytes: Uint8Array): Promise
   } finally {
     await files.rm(temporary, { force: true });
   }
-  await sync(files, dirname(file));
-  return true;
 }
 
 async function putFile(disk: Disk, file: string, localPath: string): Promise<void> {
@@ -238,21 +254,19 @@ async function sync(files: FileSystem, path: string): Promise<void> {
 }
 
 /**
- * Makes folders below `root` and syncs the names of new ones. Calls that meet at a folder wait for one another: none
- * returns while the name of a folder above its own could still be lost.
+ * Makes folders below `root` and syncs their names, those also that are there already when they are first met: a process
+ * that died may have made them. Calls that meet at a folder wait for one another: none returns while the name of a
+ * folder above its own could still be lost.
  */
 function folderMaker(files: FileSystem, root: string): (folder: string) => Promise<void> {
   const underWay = new Map<string, Promise<void>>();
+  const synced = new Set<string>();
   const makeOne = async (folder: string): Promise<void> => {
-    const isRoot = folder === root;
-    if (!isRoot) await make(dirname(folder));
-    try {
-      await files.mkdir(folder, { recursive: isRoot });
-    } catch (error) {
-      if (systemCode(error) === "EEXIST") return;
-      throw error;
-    }
+    if (folder !== root) await make(dirname(folder));
+    const isNew = await isMade(files, folder, folder === root);
+    if (!isNew && synced.has(folder)) return;
     await sync(files, dirname(folder));
+    synced.add(folder);
   };
   const make = (folder: string): Promise<void> => {
     const made = underWay.get(folder) ?? makeOne(folder).finally(() => underWay.delete(folder));
@@ -260,6 +274,57 @@ function folderMaker(files: FileSystem, root: string): (folder: string) => Promi
     return made;
   };
   return make;
+}
+
+/** False if the folder was there. */
+async function isMade(files: FileSystem, folder: string, recursive: boolean): Promise<boolean> {
+  try {
+    return (await files.mkdir(folder, { recursive })) !== undefined || !recursive;
+  } catch (error) {
+    if (systemCode(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Names that are known to survive a crash: so many, then they are found out again. */
+const NAMES_MAX = 10_000;
+/** What opening or syncing a folder says to one who may only read it. */
+const READ_ONLY_CODES = ["EACCES", "EPERM", "EROFS", "EINVAL"];
+
+/** Makes the names survive that this process has read. */
+interface NameKeeper {
+  secure(path: string): Promise<void>;
+  /** The same for the objects of a listing that are in the folder of its prefix itself. */
+  secureFolder(prefix: string, objects: readonly ObjectInfo[]): Promise<void>;
+}
+
+/**
+ * A commit can be read before its writer has synced its name, or when the writer died before that. Whoever reads it may
+ * build on it, so it must not go away any more: the reader syncs it too, unless it knows that this was done.
+ */
+function nameKeeper(files: FileSystem, root: string): NameKeeper {
+  const secured = new Set<string>();
+  const secureAll = async (folder: string, paths: readonly string[]): Promise<void> => {
+    if (paths.every((path) => secured.has(path))) return;
+    try {
+      await sync(files, join(root, folder));
+    } catch (error) {
+      if (!READ_ONLY_CODES.includes(systemCode(error) ?? "")) throw error;
+    }
+    if (secured.size + paths.length > NAMES_MAX) secured.clear();
+    for (const path of paths) secured.add(path);
+  };
+  return {
+    secure: async (path) => secureAll(dirname(path), [path]),
+    secureFolder: async (prefix, objects) => {
+      const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+      const inside = objects.filter(({ path }) => path.lastIndexOf("/") + 1 === folder.length);
+      await secureAll(
+        folder,
+        inside.map(({ path }) => path),
+      );
+    },
+  };
 }
 
 /** What link(2) says where a file system has no hard links. */

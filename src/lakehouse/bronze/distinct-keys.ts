@@ -13,3 +13,10 @@ export function markDistinct(file: AddFile): AddFile {
 export function areDistinct(files: readonly AddFile[]): boolean {
   return files.every((file) => file.tags?.[TAG] === "true");
 }
+
+/** The file without the mark: for a version that also has files of others. */
+export function unmarkDistinct(file: AddFile): AddFile {
+  if (file.tags?.[TAG] === undefined) return file;
+  const { [TAG]: _mark, ...tags } = file.tags;
+  return { ...file, tags };
+}

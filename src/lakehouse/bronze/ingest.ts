@@ -13,8 +13,10 @@ import { isAtriumError } from "../../support/errors.ts";
 import { faultPoint } from "../../support/fault-point.ts";
 import type { Logger } from "../../support/logger.ts";
 import type { AddFile } from "../delta/actions.ts";
+import { overtaken } from "../delta/commit.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import type { RowsInput } from "../engine.ts";
+import { refuseAhead } from "../followers.ts";
 import { ensureTable, publish, writeFiles, type Lake } from "../lake.ts";
 import { decodeBatch, type RejectedMessage } from "./decode.ts";
 import { markDistinct } from "./distinct-keys.ts";
@@ -100,10 +102,12 @@ interface Batch {
   readonly after: readonly Position[];
 }
 
-/** Ingests until the log is complete and empty, or the signal aborts. @throws COMMIT_OVERTAKEN, LOG_OFFSET_LOST */
+/** Ingests until the log is complete and empty, or the signal aborts. @throws COMMIT_OVERTAKEN, LOG_OFFSET_LOST, TABLE_CORRUPT */
 export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const { lake, log, topics, signal } = options;
+  const silver = await lake.table("silver/readings").snapshot();
   const readings = await ensureTable(lake, "bronze/readings");
+  refuseAhead("silver/readings", silver, readings);
   const rejected = await ensureTable(lake, "bronze/rejected");
   const identities = await identitiesOf(log, topics);
   const positions = nextPositions(readings, identities, await rangesOf(options));
@@ -122,7 +126,9 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
       lookAtMs = lake.clock.monotonicMs() + LOOK_FOR_PARTITIONS_MS;
     }
     const wasComplete = options.isComplete();
-    const batch = await collect(options, { from: state.positions, staged });
+    const batch = await collect(options, { from: state.positions, staged }).catch(async (error: unknown) =>
+      explainLoss(options, state, error),
+    );
     if (signal.aborted) break;
     if (batch.after.length > 0) {
       state = await commitBatch(options, { state, batch, sum });
@@ -130,6 +136,17 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
     } else if (wasComplete) break;
   }
   return sum;
+}
+
+/** What a zombie wants to read next may be gone because its successor has ingested it: that is not a loss. */
+async function explainLoss({ lake }: IngestOptions, state: State, error: unknown): Promise<never> {
+  if (!isAtriumError(error, "LOG_OFFSET_LOST")) throw error;
+  const newest = await lake.table("bronze/readings").snapshot();
+  for (const [appId, position] of txnsOf(state.identities, state.positions)) {
+    const committed = newest?.txns.get(appId) ?? -1n;
+    if (committed > position) throw overtaken("bronze/readings", appId, committed);
+  }
+  throw error;
 }
 
 /** The ranges of the partitions in this process's share. */
@@ -219,11 +236,20 @@ interface Step {
   readonly sum: { readings: number; rejected: number; batches: number };
 }
 
+/**
+ * Ingest times rise from commit to commit, for silver goes by them: the clock may jump back, so a batch is at least as late as
+ * the commits before it, and its own commit at least as late as the batch.
+ */
 async function commitBatch(options: IngestOptions, { state, batch, sum }: Step): Promise<State> {
   const { lake } = options;
   const { staged, after } = batch;
   const txns = txnsOf(state.identities, after);
-  const madeAt = batchInput(lake.clock.nowMs());
+  const madeAtMs = Math.max(
+    lake.clock.nowMs(),
+    state.readings.timestampMs + 1,
+    state.rejected.timestampMs + 1,
+  );
+  const madeAt = batchInput(madeAtMs);
   const inputs = [...staged.inputs(), madeAt];
   const written =
     staged.count === 0 ? [] : await writeReadings(lake, { staged, inputs, table: state.readings });
@@ -237,10 +263,22 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
       sql,
       inputs: [rejectedInput(fresh), madeAt],
     });
-    rejected = await append(lake, "bronze/rejected", { base: rejected, adds: rejectedAdds, txns });
+    // An earlier try at this batch may have brought some partitions as far already.
+    const moved = [...txns].filter(([appId, position]) => position > (state.rejected.txns.get(appId) ?? -1n));
+    rejected = await append(lake, "bronze/rejected", {
+      base: rejected,
+      adds: rejectedAdds,
+      txns: new Map(moved),
+      notBeforeMs: madeAtMs,
+    });
     faultPoint("ingest/rejected");
   }
-  const readings = await append(lake, "bronze/readings", { base: state.readings, adds, txns });
+  const readings = await append(lake, "bronze/readings", {
+    base: state.readings,
+    adds,
+    txns,
+    notBeforeMs: madeAtMs,
+  });
   faultPoint("ingest/committed");
   sum.readings += staged.count;
   sum.rejected += fresh.length;
@@ -283,7 +321,7 @@ function isHeld({ identities, rejected }: State, message: RejectedMessage): bool
 async function append(
   lake: Lake,
   name: "bronze/readings" | "bronze/rejected",
-  what: Pick<Parameters<ReturnType<Lake["table"]>["commit"]>[0], "base" | "adds" | "txns">,
+  what: Pick<Parameters<ReturnType<Lake["table"]>["commit"]>[0], "base" | "adds" | "txns" | "notBeforeMs">,
 ): Promise<Snapshot> {
   return lake
     .table(name)

@@ -48,10 +48,12 @@ export interface RemoveAction {
   readonly dataChange: boolean;
   /** ms since the epoch. */
   readonly deletionTimestamp?: number;
-  /** True if partitionValues and size are given. */
+  /** True if partitionValues and size are given, and tags if the file has any. */
   readonly extendedFileMetadata?: boolean;
   readonly partitionValues?: PartitionValues;
   readonly size?: number;
+  /** Those of the file. A checkpoint does not keep them. */
+  readonly tags?: Readonly<Record<string, string | null>>;
 }
 
 /** Identity, schema and settings of the table. */
@@ -175,6 +177,7 @@ function removeOf(from: Stored): RemoveAction {
     ...maybe(from, "extendedFileMetadata", isTruth),
     ...maybe(from, "partitionValues", isNullableTexts),
     ...maybe(from, "size", isWhole),
+    ...maybe(from, "tags", isNullableTexts),
   };
 }
 

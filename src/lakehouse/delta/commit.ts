@@ -10,6 +10,9 @@ import { statsOf } from "./stats.ts";
 /** Who wrote a commit: in its `engineInfo`. */
 export const ENGINE_INFO = "Atrium/1";
 
+/** In the notes of a commit: how many actions follow them. A file that was cut at the end of a line is found by it. */
+export const ACTION_COUNT = "actionCount";
+
 /**
  * What a commit depends on beside its positions, the table's metadata and the files that it removes. `append`: nothing
  * more; compaction commits so too, for appends beside it do it no harm. `derive`: that nobody else removed rows, for what
@@ -37,6 +40,8 @@ export interface CommitRequest {
   readonly isolation: Isolation;
   /** False where rows are only moved. It goes for all files of the commit. */
   readonly dataChange: boolean;
+  /** The commit's time is at least this, ms since the epoch: its rows carry it. Default: the clock's. */
+  readonly notBeforeMs?: number;
   /** Further notes for the log. */
   readonly commitInfo?: Readonly<Record<string, unknown>>;
 }
@@ -132,6 +137,7 @@ export function commitActions(request: CommitRequest, head: Snapshot, facts: Com
         engineInfo: ENGINE_INFO,
         writerId,
         txnId: token,
+        [ACTION_COUNT]: txns.size + removes.length + adds.length,
       },
     },
     ...[...txns].map(([appId, version]) => ({ txn: { appId, version, lastUpdated: timestampMs } })),
@@ -164,7 +170,7 @@ function requiredColumns(schema: TableSchema): readonly string[] {
 }
 
 function removeOf(
-  { path, partitionValues, size }: AddFile,
+  { path, partitionValues, size, tags }: AddFile,
   { timestampMs, dataChange }: { readonly timestampMs: number; readonly dataChange: boolean },
 ): RemoveAction {
   return {
@@ -174,6 +180,7 @@ function removeOf(
     extendedFileMetadata: true,
     partitionValues,
     size,
+    ...(tags === undefined ? {} : { tags }),
   };
 }
 
@@ -192,7 +199,8 @@ function readsPartition({ isolation }: CommitRequest, values: PartitionValues | 
   );
 }
 
-function overtaken(table: string, appId: string, position: bigint): AtriumError {
+/** COMMIT_OVERTAKEN: the table has `position` of `appId` from another writer. */
+export function overtaken(table: string, appId: string, position: bigint): AtriumError {
   const message =
     `Another writer has already committed ${appId} up to position ${position} to table ${table}. ` +
     "Let only one process write these positions; restart this one to go on from the table.";

@@ -1,7 +1,7 @@
 // Reading a table's log: which commits and checkpoints there are, and the snapshot that they add up to.
 
 import { AtriumError, isAtriumError } from "../../support/errors.ts";
-import { parseActions } from "./actions.ts";
+import { type Action, parseActions } from "./actions.ts";
 import {
   type Checkpoint,
   hintedVersion,
@@ -10,6 +10,7 @@ import {
   type LogPlace,
   readCheckpoint,
 } from "./checkpoint.ts";
+import { ACTION_COUNT } from "./commit.ts";
 import type { ObjectInfo, ObjectStore } from "./object-store.ts";
 import { type Commit, replay, type Snapshot, timestampOf } from "./snapshot.ts";
 
@@ -46,7 +47,24 @@ export async function readCommit(
 ): Promise<Commit | undefined> {
   const path = logFilePath(table, version, ".json");
   const bytes = await getIfThere(store, path);
-  return bytes && { version, actions: parseActions(bytes, path) };
+  if (bytes === undefined) return undefined;
+  const actions = parseActions(bytes, path);
+  checkComplete(table, path, actions);
+  return { version, actions };
+}
+
+/** A file that was cut at the end of a line would else read as a smaller commit. @throws TABLE_CORRUPT */
+function checkComplete(table: string, file: string, actions: readonly Action[]): void {
+  const noted = actions.find((action) => action.commitInfo !== undefined)?.commitInfo?.[ACTION_COUNT];
+  if (actions.length > 0 && (typeof noted !== "number" || noted === actions.length - 1)) return;
+  const found =
+    actions.length === 0
+      ? "it is empty"
+      : `it should hold ${String(noted)} actions, and has ${actions.length - 1}`;
+  const message =
+    `Cannot read ${file}: ${found}. Restore the file from a backup; only if it is the newest commit and was cut ` +
+    "short, delete it.";
+  throw new AtriumError("TABLE_CORRUPT", message, { details: { table, file } });
 }
 
 /** The commits of the versions `from` to `to`, both included, or those before the first that is missing. */

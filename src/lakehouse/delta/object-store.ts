@@ -12,7 +12,8 @@ export interface ObjectInfo {
 /**
  * Objects under the root of a lake, by path (`bronze/readings/_delta_log/00000000000000000000.json`).
  *
- * Atomicity: an object is seen whole or not at all. Durability: once a put resolves, it survives a crash.
+ * Atomicity: an object is seen whole or not at all. Durability: once a put resolves, it survives a crash,
+ * and so does an object that `get` returned or that `putIfAbsent` found in its place, for others build on it.
  * `putIfAbsent` is linearizable: of any number of writers of one path exactly one gets true. Objects under a data
  * path are never changed once written. Errors: NOT_FOUND from `get` and `localFile`; STORE_DENIED for a path that
  * `objectPath` of paths.ts refuses; STORE_FULL, STORE_DENIED, STORE_FAILED (retryable: a put may or may not be done). Limits: `get` and `put` are for objects up to 64 MB; data files go by

@@ -51,6 +51,7 @@ export function replay(table: string, base: Snapshot | undefined, commits: reado
   let { version, timestampMs } = base ?? { version: -1, timestampMs: 0 };
   for (const commit of commits) {
     for (const action of commit.actions) applyAction(state, action);
+    forgetTombstones(state, commit);
     version = commit.version;
     timestampMs = timestampOf(commit) ?? timestampMs;
   }
@@ -95,6 +96,20 @@ function applyAction(state: State, { add, remove, txn, metaData, protocol }: Act
     state.metadata = metaData;
   } else if (protocol !== undefined) {
     state.protocol = protocol;
+  }
+}
+
+/** The commitInfo member by which an erasure says that what was removed up to then (ms since the epoch) is deleted for good. */
+export const FORGETS_UNTIL = "atriumForgetsUntil";
+
+/** Tombstones name the partition of their files, which may be a room that is to be forgotten. */
+function forgetTombstones({ tombstones }: State, { actions }: Commit): void {
+  for (const { commitInfo } of actions) {
+    const untilMs = commitInfo?.[FORGETS_UNTIL];
+    if (typeof untilMs !== "number") continue;
+    for (const [path, { deletionTimestamp = 0 }] of tombstones) {
+      if (deletionTimestamp <= untilMs) tombstones.delete(path);
+    }
   }
 }
 

@@ -29,6 +29,9 @@ import { OWN_PROTOCOL } from "./protocol.ts";
 import { encodeSchema } from "./schema.ts";
 import { checkpointInterval } from "./settings.ts";
 import { type Commit, replay, type Snapshot, timestampOf } from "./snapshot.ts";
+import { statsOf } from "./stats.ts";
+import { checkFilesAreThere } from "./uncommitted.ts";
+import { versionAt } from "./version-at.ts";
 
 /** A commit is refused after losing to others this often. */
 const ATTEMPTS_MAX = 100;
@@ -72,6 +75,8 @@ export interface CommitSummary {
   readonly info: Readonly<Record<string, unknown>>;
   readonly filesAdded: number;
   readonly filesRemoved: number;
+  /** Rows of the files added, by their statistics; a file without any counts 0. */
+  readonly rowsAdded: number;
 }
 
 /** A table of a lake. Its calls may run side by side. All throw STORE_*, TABLE_CORRUPT and TABLE_UNSUPPORTED. */
@@ -100,6 +105,12 @@ export interface DeltaTable {
    */
   changes(from: number, to: number): Promise<readonly VersionChange[]>;
 
+  /**
+   * The newest version whose commit time is not after `timeMs` (ms since the epoch).
+   * @throws NOT_FOUND if the table did not exist yet, or that version is no longer kept
+   */
+  versionAt(timeMs: number): Promise<number>;
+
   /** True if this version was the newest when it was last looked at, and that is at most `withinMs` ago. Reads nothing. */
   wasNewest(version: number, withinMs: number): boolean;
 
@@ -124,6 +135,7 @@ export function deltaTable(options: DeltaTableOptions): DeltaTable {
     create: async (schema) => create(state, schema),
     commit: async (request) => commit(state, request),
     changes: async (from, to) => changes(state, from, to),
+    versionAt: async (timeMs) => versionAt(state, timeMs),
     wasNewest: (version, withinMs) =>
       (state.seenAtMs.get(version) ?? Number.NEGATIVE_INFINITY) >= options.clock.monotonicMs() - withinMs,
     history: async (limit) => history(state, limit),
@@ -242,9 +254,14 @@ async function commit(state: TableState, request: CommitRequest): Promise<Snapsh
   state.tokens.set(request, token);
   // A base that slept for long may lie before what was cleaned up: find out before writing after it.
   if (isStale(state)) await newest(state);
+  await checkFilesAreThere(state, request.adds);
   let head = request.base;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-    const timestampMs = Math.max(state.clock.nowMs(), head.timestampMs + 1);
+    const timestampMs = Math.max(
+      state.clock.nowMs(),
+      head.timestampMs + 1,
+      Math.trunc(request.notBeforeMs ?? 0),
+    );
     const actions = commitActions(request, head, { timestampMs, writerId: state.writerId, token });
     const own: Commit = { version: head.version + 1, actions };
     if (await isPut(state, own)) {
@@ -328,7 +345,7 @@ function changeOf(commit: Commit): VersionChange {
     if (remove?.dataChange === true) removes.push(remove);
     if (txn !== undefined) txns.set(txn.appId, txn.version);
   }
-  const { version, timestampMs, operation } = summaryOf(commit);
+  const { version, timestampMs, operation } = headingOf(commit);
   return { version, timestampMs, operation, adds, removes, txns };
 }
 
@@ -343,7 +360,8 @@ async function history(state: TableState, limit: number): Promise<readonly Commi
   return summaries;
 }
 
-function summaryOf(commit: Commit): CommitSummary {
+/** What is told of a commit without a look at its files. */
+function headingOf(commit: Commit): Pick<CommitSummary, "version" | "timestampMs" | "operation" | "info"> {
   const info = commit.actions.find((action) => action.commitInfo !== undefined)?.commitInfo ?? {};
   const { operation } = info;
   return {
@@ -351,8 +369,16 @@ function summaryOf(commit: Commit): CommitSummary {
     timestampMs: timestampOf(commit) ?? 0,
     operation: typeof operation === "string" ? operation : "UNKNOWN",
     info,
-    filesAdded: commit.actions.filter((action) => action.add !== undefined).length,
+  };
+}
+
+function summaryOf(commit: Commit): CommitSummary {
+  const adds = commit.actions.flatMap(({ add }) => add ?? []);
+  return {
+    ...headingOf(commit),
+    filesAdded: adds.length,
     filesRemoved: commit.actions.filter((action) => action.remove !== undefined).length,
+    rowsAdded: adds.reduce((sum, add) => sum + (statsOf(add)?.numRecords ?? 0), 0),
   };
 }
 

@@ -12,7 +12,9 @@ import type { AddFile } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import { filesMatching, statsOf } from "../delta/stats.ts";
 import type { FilesInput } from "../engine.ts";
+import { refuseAhead } from "../followers.ts";
 import { ensureTable, tableInput, writeFiles, type Lake } from "../lake.ts";
+import { OPERATIONS } from "../operations.ts";
 import { rowsIn } from "../summary.ts";
 import { KEY_COUNT_SQL, silverSql, type DuplicateRisk } from "./transform.ts";
 
@@ -40,7 +42,7 @@ export interface RefinedBatch {
 
 /**
  * Refines the next new bronze versions; undefined if there are none.
- * @throws COMMIT_OVERTAKEN; COMMIT_CONFLICT, after a few tries, if rows are being removed from silver meanwhile
+ * @throws TABLE_CORRUPT if bronze has lost commits; COMMIT_OVERTAKEN; COMMIT_CONFLICT, after a few tries, if rows are being removed from silver meanwhile
  */
 export async function refineBatch(options: RefineOptions): Promise<RefinedBatch | undefined> {
   for (let attempt = 1; ; attempt += 1) {
@@ -63,6 +65,7 @@ async function refineOnce(options: RefineOptions): Promise<RefinedBatch | undefi
   if (bronze === undefined) return undefined;
   const silver = held ?? (await ensureTable(lake, "silver/readings"));
   const done = Number(silver.txns.get(REFINE_APP_ID) ?? -1n);
+  refuseAhead("silver/readings", held, bronze);
   if (done >= bronze.version) return undefined;
   const next = await nextVersions(lake, { after: done, bronze, rowsMax: options.batchRowsMax });
   const adds = next.files.length === 0 ? [] : await refineFiles(options, { next, bronze, silver });
@@ -106,8 +109,10 @@ async function nextVersions(lake: Lake, { after, bronze, rowsMax }: VersionRange
   while (version < bronze.version && (version === after || rowsIn(files) < rowsMax)) {
     version += 1;
     const [change] = await lake.table("bronze/readings").changes(version - 1, version);
-    const { adds: added } = present(change, `bronze version ${version}`);
-    const adds = added.filter((file) => bronze.files.has(file.path));
+    const { operation, adds: added } = present(change, `bronze version ${version}`);
+    // An erasure writes rows again that silver has taken, see erase.ts.
+    const isNew = operation !== OPERATIONS.erase;
+    const adds = isNew ? added.filter((file) => bronze.files.has(file.path)) : [];
     if (adds.length > 0) versionsWithFiles += 1;
     files.push(...adds);
   }
@@ -148,15 +153,27 @@ async function hasRepeatedKeys({ lake, queryTimeoutMs }: RefineOptions, fresh: F
 
 /** Silver's files that can hold a row with the event time of a new one; all of a file's day where statistics are missing. */
 function overlappingFiles(silver: Snapshot, files: readonly AddFile[]): readonly AddFile[] {
-  const found = new Map<string, AddFile>();
-  for (const file of boundsByDay(files)) {
-    const ranges =
-      file.from === undefined || file.to === undefined ? {} : { ts_utc: { from: file.from, to: file.to } };
-    for (const held of filesMatching(silver, { equals: { event_date: [file.day] }, ranges })) {
-      found.set(held.path, held);
-    }
+  const days = boundsByDay(files);
+  const heldByDay = filesByDay(silver, new Set(days.map(({ day }) => day)));
+  return days.flatMap(({ day, from, to }) => {
+    const ranges = from === undefined || to === undefined ? {} : { ts_utc: { from, to } };
+    return filesMatching({ files: heldByDay.get(day) ?? new Map(), schema: silver.schema }, { ranges });
+  });
+}
+
+/** Silver's files of some days, by day and path: one look at each file of the table, whatever the number of days. */
+function filesByDay(
+  silver: Snapshot,
+  days: ReadonlySet<string>,
+): ReadonlyMap<string, ReadonlyMap<string, AddFile>> {
+  const byDay = new Map<string, Map<string, AddFile>>();
+  for (const file of silver.files.values()) {
+    const day = file.partitionValues["event_date"] ?? "";
+    if (!days.has(day)) continue;
+    const filesOfDay = byDay.get(day) ?? new Map<string, AddFile>();
+    byDay.set(day, filesOfDay.set(file.path, file));
   }
-  return [...found.values()];
+  return byDay;
 }
 
 interface DayBounds {

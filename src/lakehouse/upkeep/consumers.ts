@@ -28,6 +28,9 @@ const CONSUMERS: Partial<Record<TableName, readonly Consumer[]>> = {
   ],
 };
 
+/** Tables whose consumer compares what a commit added with what it removed; the others read live files only. */
+const REMOVED_FILES_ARE_READ: ReadonlySet<TableName> = new Set(["gold/room_daily"]);
+
 /** Commits that are in memory at a time. */
 const COMMITS_AT_ONCE = 64;
 
@@ -42,21 +45,23 @@ export async function consumedVersion(lake: Lake, name: TableName): Promise<numb
   return smallest;
 }
 
-/** Paths of the files that commits after version `from`, up to the snapshot's, added or removed. */
-export interface TouchedFiles {
+/** Paths of files of commits that some consumer has not taken yet. */
+export interface UntakenFiles {
+  /** Added by them, not by compaction. */
   readonly added: ReadonlySet<string>;
+  /** Removed by them, also by compaction, and still to be read. */
   readonly removed: ReadonlySet<string>;
 }
 
 /**
- * The files of commits that some consumer has not taken yet; files that compaction has only moved are among the removed.
- * Read the consumer's position before the snapshot: it may only be too small. @throws NOT_FOUND if such a commit is gone
+ * What consumers have not taken. Read their position before the snapshot: then it may only be too small.
+ * @throws NOT_FOUND if such a commit is gone
  */
 export async function untakenFiles(
   lake: Lake,
   name: TableName,
   { consumed, snapshot }: { readonly consumed: number | undefined; readonly snapshot: Snapshot },
-): Promise<TouchedFiles> {
+): Promise<UntakenFiles> {
   const added = new Set<string>();
   const removed = new Set<string>();
   for (let from = consumed ?? snapshot.version; from < snapshot.version; from += COMMITS_AT_ONCE) {
@@ -67,7 +72,7 @@ export async function untakenFiles(
       collect(commit, { added, removed });
     }
   }
-  return { added, removed };
+  return { added, removed: REMOVED_FILES_ARE_READ.has(name) ? removed : new Set() };
 }
 
 function collect(

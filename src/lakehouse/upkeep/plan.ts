@@ -34,6 +34,13 @@ export function markSorted(file: AddFile): AddFile {
   return { ...file, tags: { ...file.tags, [SORTED_TAG]: "true" } };
 }
 
+/** The file without the mark. */
+export function unmarkSorted(file: AddFile): AddFile {
+  if (file.tags?.[SORTED_TAG] === undefined) return file;
+  const { [SORTED_TAG]: _mark, ...tags } = file.tags;
+  return { ...file, tags };
+}
+
 /** Groups of files of one partition each; every group becomes one file. */
 export function planCompaction(files: Iterable<AddFile>, rules: PlanRules): readonly (readonly AddFile[])[] {
   const partitions = Map.groupBy(files, ({ partitionValues }) =>

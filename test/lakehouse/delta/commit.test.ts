@@ -13,7 +13,9 @@ import {
   append,
   codeOf,
   compact,
+  every,
   fileOf,
+  handClock,
   putText,
   READINGS,
   replace,
@@ -35,6 +37,27 @@ async function race(
   await two.commit(winner(base));
   return codeOf(one.commit(late(base)));
 }
+
+test("a commit that removes a file carries the file's tags, and a checkpoint those of live files only", async () => {
+  const store = memoryObjectStore();
+  const table = tableIn(store);
+  const tags = { "atrium.dayClosed": "true" };
+  const created = await table.create(every(2));
+  const base = await table.commit(
+    append(created, [
+      { ...fileOf("413", "old"), tags },
+      { ...fileOf("414", "old"), tags },
+    ]),
+  );
+  await table.commit(replace(base, "413", "new"));
+  const [change] = await table.changes(1, 2);
+  assert.deepEqual(change?.removes[0]?.tags, tags);
+  // Version 2 is a checkpoint: another reader begins there.
+  const loaded = await tableIn(store).snapshot();
+  assert.deepEqual(loaded?.files.get(fileOf("414", "old").path)?.tags, tags);
+  const tombstone = loaded.tombstones.get(fileOf("413", "old").path);
+  assert.deepEqual([tombstone?.path, tombstone?.tags], [fileOf("413", "old").path, undefined]);
+});
 
 /** An append of what was made of another table's rows. */
 const derive = (base: Snapshot, room: string, name: string): CommitRequest => ({
@@ -250,4 +273,17 @@ test("an append-only table lets files be moved, and no rows removed", async () =
   const base = await table.commit(append((await table.snapshot())!, [fileOf("413", "old")]));
   assert.equal(await codeOf(table.commit(replace(base, "413", "x"))), "TABLE_UNSUPPORTED");
   assert.equal(await codeOf(table.commit(compact(base, "413", "x"))), undefined);
+});
+
+test("a commit whose files waited for long is refused if one of them is gone, and made if they are there", async () => {
+  const store = memoryObjectStore();
+  const clock = handClock();
+  const table = tableIn(store, { clock });
+  const base = await table.create(READINGS);
+  const file = { ...fileOf("413", "slept"), modificationTime: clock.nowMs() };
+  clock.advance(2 * 3_600_000);
+  assert.equal(await codeOf(table.commit(append(base, [file]))), "COMMIT_CONFLICT");
+  assert.equal((await table.snapshot())?.version, base.version);
+  await store.put(`bronze/readings/${file.path}`, new Uint8Array(1));
+  assert.equal((await table.commit(append(base, [file]))).version, base.version + 1);
 });

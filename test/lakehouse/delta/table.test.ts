@@ -86,13 +86,13 @@ test("the commit files of a table are these bytes", async () => {
   );
   assert.equal(
     await textOf(store, `${LOG}00000000000000000001.json`),
-    '{"commitInfo":{"rows":10,"timestamp":1377216000001,"operation":"WRITE","operationParameters":{"mode":"Append"},"readVersion":0,"isBlindAppend":true,"engineInfo":"Atrium/1","writerId":"writer-1","txnId":"writer-1-3"}}\n' +
+    '{"commitInfo":{"rows":10,"timestamp":1377216000001,"operation":"WRITE","operationParameters":{"mode":"Append"},"readVersion":0,"isBlindAppend":true,"engineInfo":"Atrium/1","writerId":"writer-1","txnId":"writer-1-3","actionCount":2}}\n' +
       '{"txn":{"appId":"q:t:0","version":7,"lastUpdated":1377216000001}}\n' +
       '{"add":{"path":"room=4 13/a.parquet","partitionValues":{"room":"4 13"},"size":1000,"modificationTime":1377216000000,"dataChange":true,"stats":"{\\"numRecords\\":10}"}}\n',
   );
   assert.equal(
     await textOf(store, `${LOG}00000000000000000002.json`),
-    '{"commitInfo":{"timestamp":1377216000002,"operation":"DELETE","operationParameters":{},"readVersion":1,"isBlindAppend":false,"engineInfo":"Atrium/1","writerId":"writer-1","txnId":"writer-1-4"}}\n' +
+    '{"commitInfo":{"timestamp":1377216000002,"operation":"DELETE","operationParameters":{},"readVersion":1,"isBlindAppend":false,"engineInfo":"Atrium/1","writerId":"writer-1","txnId":"writer-1-4","actionCount":1}}\n' +
       '{"remove":{"path":"room=4 13/a.parquet","deletionTimestamp":1377216000002,"dataChange":true,"extendedFileMetadata":true,"partitionValues":{"room":"4 13"},"size":1000}}\n',
   );
 });
@@ -274,7 +274,8 @@ test("checkpoints keep the tombstones of the retention time, and no older ones",
   clock.advance(3 * 86_400_000);
   const three = await table.commit({ ...append(two, []), removes: ["room=413/b.parquet"] });
   assert.equal(three.tombstones.size, 2);
-  await table.commit(append(three, [fileOf("413", "c")]));
+  const fresh = { ...fileOf("413", "c"), modificationTime: clock.nowMs() };
+  await table.commit(append(three, [fresh]));
   for (const reader of [table, tableIn(store)]) {
     assert.deepEqual([...(await reader.snapshot())!.tombstones.keys()], ["room=413/b.parquet"]);
   }

@@ -67,8 +67,9 @@ for (const bronzePartitionBy of [["event_date", "room", "sensor_type"], ["event_
       assert.equal(files.length, partitions.size);
       const wanted = name === "silver/readings" ? ["sensor_type", "room", "ts_utc"] : ["event_ts"];
       const key = bronzePartitionBy.length === 1 ? ["sensor_type", "room", wanted.at(-1) ?? ""] : wanted;
-      for (const file of files)
+      for (const file of files) {
         assert.equal(await parquetOrder(lake.folder, `${name}/${file.path}`, key), "sorted");
+      }
       assert.equal((await compact(lake.lake, name)).filesBefore, 0);
     }
   });
@@ -219,10 +220,10 @@ test("files with the marks of a redrive are never merged; other marks do not mat
     const seen: Lake = { ...lake.lake, table: (asked) => (asked === name ? table : lake.lake.table(asked)) };
     return compact(seen, name);
   };
-  const [any] = (await head(lake.lake, "bronze/readings")).files.values();
-  assert.ok(any !== undefined);
+  const [sample] = (await head(lake.lake, "bronze/readings")).files.values();
+  assert.ok(sample !== undefined);
   assert.equal((await tagged("bronze/readings", { "atrium.redrive.0": "9" })).filesBefore, 0);
-  assert.ok((await tagged("bronze/readings", markDistinct({ ...any, tags: {} }).tags)).filesBefore > 0);
+  assert.ok((await tagged("bronze/readings", markDistinct({ ...sample, tags: {} }).tags)).filesBefore > 0);
 });
 
 test("all tables of a lake can be compacted, those that do not exist too", async () => {

@@ -93,22 +93,39 @@ test("if a held version can no longer be read, no file of the table is removed",
   assert.deepEqual(await filesOf(lake), ["a", "b", "c"]);
 });
 
-test("what a consumer has not taken stays, however old it is", async () => {
+test("what gold/restatements has not looked at stays, however old it is", async () => {
   await using lake = await makeBareLake();
-  const [a, b] = [fileNamed("a", "2013-08-23"), fileNamed("b", "2013-08-23")];
-  await lake.commit("bronze/readings", { adds: [a] });
-  await lake.commit("bronze/readings", { adds: [b], removes: [a], dataChange: false });
-  await lake.commit("silver/readings", { txns: { [REFINE_APP_ID]: 1n } });
+  const [a, b, c] = ["a", "b", "c"].map((name) => fileNamed(name, "2013-08-23"));
+  assert.ok(a !== undefined && b !== undefined && c !== undefined);
+  await lake.commit("gold/room_daily", { adds: [a] });
+  await lake.commit("gold/room_daily", { adds: [b], removes: [a] });
+  await lake.commit("gold/room_daily", { adds: [c], removes: [b], dataChange: false });
+  await lake.commit("gold/restatements", { txns: { "restate:gold/room_daily": 1n } });
   lake.clock.advance(2 * HOUR_MS);
   const options = { lake: lake.lake, graceMs: HOUR_MS };
-  assert.equal((await vacuumTable(options, "bronze/readings")).filesRemoved, 0);
-  await lake.commit("silver/readings", { txns: { [REFINE_APP_ID]: 2n } });
-  assert.equal((await vacuumTable(options, "bronze/readings")).filesRemoved, 1);
-  assert.deepEqual(await filesOf(lake, "bronze/readings"), ["b"]);
+  assert.equal((await vacuumTable(options, "gold/room_daily")).filesRemoved, 0);
+  await lake.commit("gold/restatements", { txns: { "restate:gold/room_daily": 2n } });
+  assert.equal((await vacuumTable(options, "gold/room_daily")).filesRemoved, 1);
+  assert.deepEqual(await filesOf(lake, "gold/room_daily"), ["b", "c"]);
+});
+
+test("bronze that silver has not taken stays, and what compaction replaced goes though silver has not passed it", async () => {
+  await using lake = await makeBareLake();
+  const [a, b, c] = ["a", "b", "c"].map((name) => fileNamed(name, "2013-08-23"));
+  assert.ok(a !== undefined && b !== undefined && c !== undefined);
+  await lake.commit("bronze/readings", { adds: [a] });
+  await lake.commit("silver/readings", { txns: { [REFINE_APP_ID]: 1n } });
+  await lake.commit("bronze/readings", { adds: [b], removes: [a], dataChange: false });
+  await lake.commit("bronze/readings", { adds: [c] });
+  lake.clock.advance(2 * HOUR_MS);
+  assert.equal((await vacuumTable({ lake: lake.lake, graceMs: HOUR_MS }, "bronze/readings")).filesRemoved, 1);
+  assert.deepEqual(await filesOf(lake, "bronze/readings"), ["b", "c"]);
 });
 
 test("a damaged log costs no file", async () => {
   await using lake = await withOldFiles();
+  // This process knows the table from before the damage.
+  await lake.lake.table(TABLE).snapshot();
   await lake.store.delete([logFilePath(TABLE, 1, ".json")]);
   assert.equal(await codeOf(vacuum(await lake.reopen())), "TABLE_CORRUPT");
   assert.equal(await codeOf(vacuum(lake.lake)), "TABLE_CORRUPT");
@@ -128,11 +145,10 @@ test("a clock that is behind, or ahead of the store's, removes no file before it
 
 test("a file that comes back to the table while vacuum runs stays", async () => {
   await using lake = await withOldFiles();
-  const { list } = lake.store;
   const store = {
     ...lake.store,
     list: async (prefix: string, startAfter?: string) => {
-      const found = await list(prefix, startAfter);
+      const found = await lake.store.list(prefix, startAfter);
       // Vacuum has listed its candidates: now the older version is restored.
       if (prefix === `${TABLE}/`) await lake.commit(TABLE, { adds: [A], removes: [B] });
       return found;
