@@ -83,7 +83,7 @@ export interface ReadLimits {
  * Order: within a partition, offsets rise in the order of appending. Atomicity: one `append` is visible and durable
  * as a whole or not at all, its progress included. Idempotence: appending is not idempotent, so callers store their
  * progress with it and ask `progress` after a restart. But after STORE_FAILED, whose outcome may be unknown, calling again
- * with the same array of batches and the same notes appends at most once. Buffers: the log keeps no hold of what it was given, and what
+ * with the same array of batches and the same step appends at most once, and may throw COMMIT_OVERTAKEN if it had. Buffers: the log keeps no hold of what it was given, and what
  * it gives is the caller's to read, not to change. Errors: LOG_FULL when bounded retention cannot make room,
  * LOG_CORRUPT when stored data is damaged, LOG_OFFSET_LOST when a position is not held (below the start, or beyond
  * the end), NOT_FOUND for a topic or partition that was not made, INTERNAL for records that do not fit together and

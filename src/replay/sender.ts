@@ -126,12 +126,16 @@ async function appendPatiently(
 ): Promise<boolean> {
   const { log, clock, logger, signal } = options;
   let warnAtMs = -Infinity;
+  let isUnsure = false;
   for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(RETRY_MAX_MS, waitMs * 2)) {
     try {
       await log.append(batches, step);
       if (warnAtMs > -Infinity) logger.info("The log takes messages again.");
       return true;
     } catch (error) {
+      // After a lost answer it may have been this very append that moved the notes.
+      if (isUnsure && isAtriumError(error, "COMMIT_OVERTAKEN") && (await isNoted(log, step))) return true;
+      isUnsure ||= isAtriumError(error, "STORE_FAILED");
       const words = isAtriumError(error) ? WAITED_OUT[error.code] : undefined;
       if (!isAtriumError(error) || words === undefined) throw error;
       if (signal?.aborted === true) return false;
@@ -141,6 +145,17 @@ async function appendPatiently(
       }
       await clock.sleep(waitMs, signal);
     }
+  }
+}
+
+/** True if the log has all notes of a step: each names a place in a file, so nobody else's are the same by chance. */
+async function isNoted(log: EventLog, { producer, notes }: ProgressStep): Promise<boolean> {
+  try {
+    const stored = await log.progress(producer);
+    return notes.size > 0 && [...notes].every(([name, note]) => stored.get(name) === note);
+  } catch {
+    // Then the error at hand stands.
+    return false;
   }
 }
 

@@ -246,7 +246,7 @@ describe("a command", { concurrency: 2 }, () => {
     const cases: readonly (readonly [readonly string[], RegExp])[] = [
       [[...run, "--batch-rows", "0"], /--batch-rows 0 .*from 1 to/],
       [[...run, "--bronze-partition-by", "room"], /--bronze-partition-by room .*event_date/],
-      [[...run, "--log", "kafka"], /--log kafka .*not in this version/],
+      [[...run, "--log", "pulsar"], /--log pulsar .*embedded, kafka/],
       [["replay", "--raw", raw, "--lake", lake, "--replay-mode", "fast"], /--replay-mode fast .*timewarp/],
       [["gold", "--lake", lake, "--date", "2013-02-30"], /--date 2013-02-30 .*YYYY-MM-DD/],
       [["gold", "--lake", lake, "--from", "2013-08-02", "--to", "2013-08-01"], /--to must not be earlier/],

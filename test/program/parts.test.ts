@@ -54,12 +54,18 @@ describe("replay, ingest, refine and gold, one after the other", { concurrency: 
       atrium(["table", "diff", name, "--lake", parts, "--with", whole]);
     const same = await diff("silver/readings");
     assert.deepEqual([same.code, same.stderr], [0, ""]);
-    assert.match(same.stdout, /^silver\/readings: the same [\d,]+ rows in both( \(offsets left out: .*\))?\.\n$/);
+    assert.match(
+      same.stdout,
+      /^silver\/readings: the same [\d,]+ rows in both( \(offsets left out: .*\))?\.\n$/,
+    );
     const other = join(folder.path, "other");
     await runAll(raw, other, ["--sensors", "pir"]);
     const differs = await atrium(["table", "diff", "gold/sensor_daily", "--lake", whole, "--with", other]);
     assert.equal(differs.code, 1);
-    assert.match(differs.stdout, /^gold\/sensor_daily: 8 rows only in .*whole, 0 only in .*other( \(offsets left out: .*\))?\.\n$/);
+    assert.match(
+      differs.stdout,
+      /^gold\/sensor_daily: 8 rows only in .*whole, 0 only in .*other( \(offsets left out: .*\))?\.\n$/,
+    );
   });
 
   test("table list and table history show what each made", async () => {

@@ -28,6 +28,36 @@ test("while the log is full replay waits, at most a second at a time, and loses 
   assert.equal(warned, 4, "once a minute");
 });
 
+test("a log that cannot be reached is waited for with the same batches, once a minute said and once when it is over", async () => {
+  const clock = sleepingClock();
+  const given = new Set<unknown>();
+  const base = recordingLog({
+    before: () => {
+      if (clock.monotonicMs() < 130_000) throw new AtriumError("STORE_FAILED", "The broker is away.");
+    },
+  });
+  const log: typeof base = {
+    ...base,
+    records: base.records,
+    append: async (batches, step) => {
+      given.add(batches);
+      await base.append(batches, step);
+    },
+  };
+  const said: string[] = [];
+  const quiet = (): void => undefined;
+  const note = (words: string): void => void said.push(words);
+  const logger = { debug: quiet, info: note, error: quiet, warn: note };
+  const source = memorySource({ "1/co2.csv": rows(10) });
+  await replay(replayOptions({ source, log, clock, logger }));
+  assert.deepEqual(numbersOf(base.records), upTo(10));
+  assert.equal(given.size, 1, "the same array every time");
+  assert.deepEqual(
+    said.map((words) => words.split(":")[0]),
+    [...Array.from({ length: 3 }, () => "The log cannot be reached"), "The log takes messages again."],
+  );
+});
+
 test("a stop while the log is full gives up what is not in it, and the next run sends it", async () => {
   const stop = new AbortController();
   let appends = 0;

@@ -8,7 +8,8 @@ import type { Progress } from "../../src/log/event-log.ts";
 import { recordsOf } from "../../src/log/records.ts";
 import { uniqueId } from "../../src/support/chance.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { isAtriumError } from "../../src/support/errors.ts";
+import { AtriumError, isAtriumError } from "../../src/support/errors.ts";
+import { onFaultPoint } from "../../src/support/fault-point.ts";
 import { silentLogger } from "../../src/support/logger.ts";
 import { rejectsWith } from "../contract/event-log-fixture.ts";
 import {
@@ -20,6 +21,10 @@ import {
   withoutKafka,
 } from "../support/kafka.ts";
 import { makeTestLake, message } from "../support/lake.ts";
+
+function numberIn(message: string): number {
+  return (JSON.parse(message) as { readonly value: number }).value;
+}
 
 /** Rounds before, while and after the broker is away. */
 const ROUNDS = 60;
@@ -93,7 +98,7 @@ describe("a broker that goes away", { skip: withoutKafka }, () => {
       await lake.rows("select count(*), count(distinct value), min(value), max(value) from bronze_readings"),
       [[all, all, 0, all - 1]],
     );
-    const values = (await recordsOfTopic(reading, topic)).map(({ value }) => Number(JSON.parse(value).value));
+    const values = (await recordsOfTopic(reading, topic)).map(({ value }) => numberIn(value));
     assert.equal(values.length, all);
     for (let partition = 0; partition < PARTITIONS; partition += 1) {
       const own = values.filter((value) => Math.floor(value / PER_ROUND) % PARTITIONS === partition);
@@ -118,6 +123,38 @@ describe("a broker that goes away", { skip: withoutKafka }, () => {
       await systemClock.sleep(6000);
       await broker().kill("SIGCONT");
     }));
+
+  for (const point of ["log/append/inside", "log/append/done"] as const) {
+    test(`an append that is cut off at ${point} and made again is there once, and so are its notes`, async () => {
+      await using log = open();
+      const topic = `topic-${uniqueId()}`;
+      await log.createTopics([{ name: topic, partitions: 1 }]);
+      let failures = 0;
+      onFaultPoint((passed) => {
+        if (passed !== point || failures === 3) return;
+        failures += 1;
+        throw new AtriumError("STORE_FAILED", "The answer was lost.");
+      });
+      try {
+        let previous: Progress = await log.progress(topic);
+        for (const value of ["1", "2", "3"]) {
+          const notes = new Map([["at", value]]);
+          const batches = [{ topic, partition: 0, records: recordsOf([{ key: "k", value }]) }];
+          await log.append(batches, { producer: topic, notes, previous });
+          previous = notes;
+        }
+      } finally {
+        onFaultPoint(() => undefined);
+      }
+      assert.equal(failures, 3);
+      const read = await recordsOfTopic(log, topic);
+      assert.deepEqual(
+        read.map(({ value }) => value),
+        ["1", "2", "3"],
+      );
+      assert.deepEqual(await log.progress(topic), new Map([["at", "3"]]));
+    });
+  }
 
   test("a second replay takes over, and the first one stops before it sends anything twice", async () => {
     await using first = open();

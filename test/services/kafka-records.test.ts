@@ -111,17 +111,17 @@ describe("records of all kinds on a broker", { skip: withoutKafka }, () => {
         fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
           const start = (await log.ranges([topic]))[0]?.end ?? 0n;
           const open = new Set<number>();
-          const written: { readonly value: string; readonly of: number; isCommitted: boolean }[] = [];
+          const written: { readonly value: string; readonly of: number; readonly isCommitted: boolean }[] =
+            [];
           const end = async (who: number, how: "commit" | "abort"): Promise<void> => {
             const its = present(sessions[who], "session");
             open.delete(who);
             await its.end(how);
             await its.settled();
-            for (const record of written)
-              if (record.of === who && how === "commit") record.isCommitted = true;
-            // What was written before belongs to a transaction that is over.
-            for (const [i, record] of written.entries())
-              if (record.of === who) written[i] = { ...record, of: -1 };
+            // What was written by then belongs to a transaction that is over.
+            for (const [i, record] of written.entries()) {
+              if (record.of === who) written[i] = { ...record, of: -1, isCommitted: how === "commit" };
+            }
           };
           for (const { who, what } of steps) {
             const its = present(sessions[who], "session");

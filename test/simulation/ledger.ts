@@ -53,7 +53,7 @@ export class Ledger {
         const place = placeOf({ topic, partition });
         const offset = this.#ends.get(place) ?? 0;
         this.#ends.set(place, offset + 1);
-        const key = String(keyAt(records, index));
+        const key = keyAt(records, index) ?? "";
         this.messages.push({ topic, partition, offset, key, value: value.slice(), logTimeMs, producer });
         index += 1;
       }

@@ -30,7 +30,7 @@ import { FORMAT_VERSION, openDatabase, pragma, transact } from "./schema.ts";
 /** Records of other processes are looked for after 5 ms, then ever more rarely. */
 const LOOK_PAUSES_MS = { first: 5, max: 250 };
 
-/** The log is called nearly full from this share of its limit on. */
+/** The log is nearly full from this share of its limit on. */
 const FULL_SHARE = 0.9;
 
 /** How an embedded log is opened. */
@@ -194,13 +194,11 @@ class SqliteLog implements EmbeddedLog {
 
   async describe(): Promise<LogDescription> {
     const { formatVersion, usedBytes: used, maxBytes } = await this.stats();
-    const megabytes = (bytes: number): string => Math.round(bytes / 1_048_576).toLocaleString("en");
-    const size = `${megabytes(used)} MB of ${megabytes(maxBytes)} MB used`;
-    const warnings =
-      used > FULL_SHARE * maxBytes
-        ? [`${this.#options.file} is nearly full (${size}): raise LOG_MAX_MB, or see why ingest is behind.`]
-        : [];
-    return { text: `${this.#options.file}, format ${formatVersion}, ${size}`, warnings };
+    const size = `${megabytes(used)} of ${megabytes(maxBytes)} used`;
+    const text = `${this.#options.file}, format ${formatVersion}, ${size}`;
+    const isFull = used > FULL_SHARE * maxBytes;
+    const warning = "The log is nearly full: see why ingest is behind, or raise LOG_MAX_MB.";
+    return { text, warnings: isFull ? [warning] : [] };
   }
 
   /** Ends waiting reads and closes the file; the last process to close it also empties its write-ahead log. */
@@ -250,4 +248,11 @@ class SqliteLog implements EmbeddedLog {
       throw failureOf(error, this.#options.file);
     }
   }
+}
+
+/** Whole megabytes from 10 on. */
+function megabytes(bytes: number): string {
+  const value = bytes / 1_048_576;
+  const digits = value >= 10 || value === 0 ? 0 : 1;
+  return `${value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })} MB`;
 }

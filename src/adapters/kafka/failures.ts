@@ -1,6 +1,6 @@
 // What Kafka's client reports, as errors of the catalogue, and which of it passes.
 
-import { findErrorBy, GenericError } from "@platformatic/kafka";
+import { GenericError } from "@platformatic/kafka";
 import { AtriumError, isAtriumError, messageOf, type ErrorCode } from "../../support/errors.ts";
 
 /** Answers of a broker that another try will not change, and what they mean. */
@@ -26,6 +26,34 @@ const LASTING_CODES = [
   "PLT_KFK_UNSUPPORTED_COMPRESSION",
 ];
 
+/** What Node says of a certificate that it does not trust. */
+const UNTRUSTED = [
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "CERT_HAS_EXPIRED",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+];
+/** The client wraps errors in errors; no chain is longer. */
+const DEPTH_MAX = 8;
+
+/** An error and those that it wraps. */
+function* allIn(error: unknown, depth = 0): Generator<Error> {
+  if (!(error instanceof Error) || depth > DEPTH_MAX) return;
+  yield error;
+  const wrapped: readonly unknown[] = error instanceof AggregateError ? error.errors : [];
+  for (const inner of [...wrapped, error.cause]) yield* allIn(inner, depth + 1);
+}
+
+/** True if this error, or one that it wraps, has a property with this value. */
+function holds(error: unknown, property: "apiId" | "code", value: string): boolean {
+  for (const one of allIn(error)) {
+    if (property in one && Reflect.get(one, property) === value) return true;
+  }
+  return false;
+}
+
 /** True for what another try may mend: outages, elections, time-outs. */
 export function isPassing(error: unknown): boolean {
   if (isAtriumError(error)) return error.retryable;
@@ -33,7 +61,7 @@ export function isPassing(error: unknown): boolean {
   if (isFenced(error) || lastingOf(error) !== undefined || answers(error, "OFFSET_OUT_OF_RANGE")) {
     return false;
   }
-  return !LASTING_CODES.some((code) => findErrorBy(error, "code", code) !== null);
+  return ![...LASTING_CODES, ...UNTRUSTED].some((code) => holds(error, "code", code));
 }
 
 /** True if another producer of the same name has taken over. */
@@ -43,15 +71,12 @@ export function isFenced(error: unknown): boolean {
 
 /** True for what a broker itself answered, or for what was found before anything was sent: it can be reached. */
 export function isAnswer(error: unknown): boolean {
-  return (
-    isAtriumError(error) ||
-    (error instanceof Error && findErrorBy(error, "code", "PLT_KFK_RESPONSE") !== null)
-  );
+  return isAtriumError(error) || holds(error, "code", "PLT_KFK_RESPONSE");
 }
 
 /** True if a broker answered so. */
 export function answers(error: unknown, apiId: string): boolean {
-  return error instanceof Error && findErrorBy(error, "apiId", apiId) !== null;
+  return holds(error, "apiId", apiId);
 }
 
 /** The catalogue's error for anything that the client throws; `what` was attempted. */
@@ -68,7 +93,10 @@ function lastingOf(error: Error): readonly [ErrorCode, string] | undefined {
 }
 
 function codeOf(error: Error): readonly [ErrorCode, string] {
-  if (findErrorBy(error, "code", "PLT_KFK_AUTHENTICATION") !== null) {
+  if (UNTRUSTED.some((code) => holds(error, "code", code))) {
+    return ["STORE_DENIED", "Give the certificate to trust as KAFKA_CA_FILE"];
+  }
+  if (holds(error, "code", "PLT_KFK_AUTHENTICATION")) {
     return ["STORE_DENIED", "Check KAFKA_SECURITY, KAFKA_USERNAME and KAFKA_PASSWORD"];
   }
   return ["STORE_FAILED", "Check the brokers of KAFKA_BOOTSTRAP and try again"];

@@ -2,7 +2,7 @@
 
 import type { Position, RecordBatch } from "../../log/event-log.ts";
 import { placeOf } from "../../log/positions.ts";
-import { positionAfter } from "../../log/records.ts";
+import { byteSize, positionAfter } from "../../log/records.ts";
 import type { Judged } from "./judging.ts";
 import { emptyPiece, readablePieces } from "./record-reader.ts";
 
@@ -21,6 +21,9 @@ export interface Lane {
   /** When it was taken from last, in turns. */
   turn: number;
 }
+
+/** One read ends at so many bytes in memory; one batch may go beyond. */
+const TAKE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The lanes of a reader. */
 export interface Lanes {
@@ -57,17 +60,19 @@ export function makeLanes(): Lanes {
     at: (positions) => positions.map(laneAt),
     take: (lanes, recordsMax) => {
       const taken = new Map<Lane, RecordBatch[]>();
-      let records = 0;
+      let [records, bytes] = [0, 0];
+      const isEnough = (): boolean => records >= recordsMax || bytes >= TAKE_BYTES_MAX;
       // Whoever has waited longest comes first, so that a full lane leaves none behind.
       const inTurn = lanes.toSorted((a, b) => a.turn - b.turn);
-      for (let isAny = true; isAny && records < recordsMax;) {
+      for (let isAny = true; isAny && !isEnough();) {
         isAny = false;
         for (const lane of inTurn) {
-          if (records >= recordsMax) break;
-          const count = takeOne(lane, taken);
-          if (count === undefined) continue;
+          if (isEnough()) break;
+          const some = takeOne(lane, taken);
+          if (some === undefined) continue;
           isAny = true;
-          records += count;
+          records += some.records;
+          bytes += some.bytes;
           turn += 1;
           lane.turn = turn;
         }
@@ -78,8 +83,11 @@ export function makeLanes(): Lanes {
   };
 }
 
-/** Moves a lane's first batch to what is taken of it; returns its number of records, undefined if there is no batch. */
-function takeOne(lane: Lane, taken: Map<Lane, RecordBatch[]>): number | undefined {
+/** Moves a lane's first batch to what is taken of it; returns how much that is, undefined if there is no batch. */
+function takeOne(
+  lane: Lane,
+  taken: Map<Lane, RecordBatch[]>,
+): { readonly records: number; readonly bytes: number } | undefined {
   const judged = lane.queue.shift();
   if (judged === undefined) return undefined;
   const { batch, isReadable } = judged;
@@ -92,7 +100,10 @@ function takeOne(lane: Lane, taken: Map<Lane, RecordBatch[]>): number | undefine
   lane.bytes -= batch.bytes.length;
   lane.start = batch.endOffset;
   for (const piece of pieces) add(earlier, piece);
-  return isReadable ? batch.recordCount : 0;
+  return {
+    records: pieces.reduce((sum, { records }) => sum + records.count, 0),
+    bytes: pieces.reduce((sum, { records }) => sum + byteSize(records), 0),
+  };
 }
 
 /** Adds a piece; one without records only moves the end of the one before it. */

@@ -83,6 +83,9 @@ const READ_RECORDS_MAX = 100_000;
 /** Rejected messages are kept as objects until they are committed: a batch with so many is full. */
 const REJECTED_MAX = 50_000;
 
+/** Attributes and rejected messages are kept as they are until they are committed: a batch with so many bytes is full. */
+const TEXT_BYTES_MAX = 32 * 1024 * 1024;
+
 /** Where ingestion stands between two batches. */
 interface State {
   readonly identities: Identities;
@@ -192,7 +195,13 @@ async function collect(
   let startMs = lake.clock.monotonicMs();
   let count = 0;
   staged.clear();
-  while (count < batchRowsMax && rejected.length < REJECTED_MAX && !signal.aborted) {
+  let textBytes = 0;
+  while (
+    count < batchRowsMax &&
+    rejected.length < REJECTED_MAX &&
+    textBytes < TEXT_BYTES_MAX &&
+    !signal.aborted
+  ) {
     const wasComplete = options.isComplete();
     const recordsMax = Math.min(READ_RECORDS_MAX, batchRowsMax - count);
     const read = await log.read(positions, { recordsMax, waitMs: wasComplete ? 0 : READ_WAIT_MS }, signal);
@@ -200,6 +209,7 @@ async function collect(
     if (count === 0) startMs = lake.clock.monotonicMs();
     decodeAll(read, { positions, staged, rejected });
     for (const batch of read) count += batch.records.count;
+    textBytes = staged.attributeChars + rejected.reduce((sum, { value }) => sum + value.byteLength, 0);
     positions = advance(positions, positionsAfter(read));
     if (lake.clock.monotonicMs() - startMs >= batchAgeMsMax) break;
   }

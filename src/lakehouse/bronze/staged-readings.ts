@@ -65,6 +65,7 @@ export class StagedReadings {
   #hasDistinctKeys = true;
   readonly #partitions: PartitionCodes;
   readonly #attributes: { readonly row: number; readonly text: string }[] = [];
+  #attributeChars = 0;
 
   /**
    * Makes room for `capacity` rows (at least 1); it grows by doubling when they are used up. `partitionBy` are the
@@ -96,6 +97,7 @@ export class StagedReadings {
   clear(): void {
     this.#count = 0;
     this.#attributes.length = 0;
+    this.#attributeChars = 0;
     this.#hasDistinctKeys = true;
     this.#latestUs.fill(-1);
   }
@@ -143,10 +145,16 @@ export class StagedReadings {
     this.#count += 1;
   }
 
+  /** Characters of all attributes: they are kept as texts, beside the columns of fixed size. */
+  get attributeChars(): number {
+    return this.#attributeChars;
+  }
+
   /** Adds a reading that came by the general path, attributes included. */
   addReading(reading: Reading, origin: RowOrigin): void {
     if (reading.attributes !== undefined) {
       this.#attributes.push({ row: this.#count, text: reading.attributes });
+      this.#attributeChars += reading.attributes.length;
     }
     this.add(this.sensorCode(reading.room, reading.sensorType), reading.eventUs, reading.value, origin);
   }

@@ -49,11 +49,14 @@ function positionsOf(facts: LogFacts | undefined): readonly PartitionPosition[] 
 export async function checkEventLog(job: Job, tables: Tables, open: () => Promise<EventLog>): Promise<void> {
   try {
     const log = await open();
-    const topics = [...(await log.partitions()).keys()];
-    const [identities, ranges] = [await identitiesOf(log, topics), await log.ranges(topics)];
-    for (const position of positionsOf(tables.get("bronze/readings"))) {
+    const positions = positionsOf(tables.get("bronze/readings"));
+    const there = await log.partitions();
+    const topics = [...new Set(positions.map(({ topic }) => topic))].filter((topic) => there.has(topic));
+    const identities = await identitiesOf(log, topics);
+    const ranges = await log.ranges(topics);
+    for (const position of positions) {
+      if (position.identity !== (identities.get(position.topic) ?? position.identity)) continue;
       const { topic, partition } = position;
-      if (position.identity !== identities.get(topic)) continue;
       const range = ranges.find((known) => known.topic === topic && known.partition === partition);
       const next = position.last + 1n;
       if (range !== undefined && next >= range.start && next <= range.end) continue;
