@@ -18,6 +18,10 @@ import { isS3Url, parseS3Url } from "./support/s3-url.ts";
 
 /** The parts of a running Atrium, each opened when it is asked for and closed with the whole. */
 export interface Assembly extends AsyncDisposable {
+  /** Where LAKE_URL leads, whatever is there. */
+  store(): Promise<ObjectStore>;
+  /** A folder of this assembly's own, made by whom it needs, and removed with the whole. */
+  readonly scratchFolder: string;
   /** The lake of LAKE_URL; made if `create` is set and there is none. @throws as openLake */
   lake(options: { readonly create: boolean }): Promise<Lake>;
   /** The log of LOG and LOG_PATH. @throws LOG_CORRUPT, LAKE_NEWER */
@@ -47,6 +51,8 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
     return part;
   };
   return {
+    scratchFolder,
+    store: async () => (await openStore({ config, clock, keep })).store,
     lake: async ({ create }) => {
       // What is made is filled from the log: a lake without one would be left empty.
       if (create) logFile(config);
@@ -66,9 +72,11 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
         }),
       );
       const codec = duckdbCheckpointCodec(async () => engine.connect(), scratchFolder);
+      const { store, through } = await openStore({ config, clock, keep });
       const lake = await openLake(
         {
-          ...(await storeAndEngine({ config, clock, engine, keep })),
+          store,
+          engine: through(engine),
           codec,
           clock,
           logger,
@@ -111,26 +119,25 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
 interface StoreParts {
   readonly config: Config;
   readonly clock: Clock;
-  readonly engine: Engine;
   readonly keep: <Part extends AsyncDisposable>(part: Part) => Part;
 }
 
-/** The store of LAKE_URL, and the engine as it reads from there. */
-async function storeAndEngine({
-  config,
-  clock,
-  engine,
-  keep,
-}: StoreParts): Promise<{ readonly store: ObjectStore; readonly engine: Engine }> {
+interface OpenedStore {
+  readonly store: ObjectStore;
+  /** The engine as it reads what is in this store. */
+  readonly through: (engine: Engine) => Engine;
+}
+
+async function openStore({ config, clock, keep }: StoreParts): Promise<OpenedStore> {
   const place = parseS3Url(config.lake.url);
   if (place === undefined) {
     const { localObjectStore } = await import("./adapters/local/object-store.ts");
-    return { store: localObjectStore(config.lake.url), engine };
+    return { store: localObjectStore(config.lake.url), through: (engine) => engine };
   }
   const { s3ObjectStore } = await import("./adapters/s3/object-store.ts");
   const { cachedEngine } = await import("./adapters/s3/cached-engine.ts");
   const store = keep(s3ObjectStore({ place, settings: config.s3, clock, cache: cacheOf(config) }));
-  return { store, engine: cachedEngine(engine, store) };
+  return { store, through: (engine) => cachedEngine(engine, store) };
 }
 
 /** The folders that hold the data files of a lake, or their copies: not its log, nor its marker. */

@@ -9,18 +9,14 @@ import { LAKE_FORMAT_VERSION, type Lake } from "../lakehouse/lake.ts";
 import { rowsOf } from "../lakehouse/summary.ts";
 import { TABLE_NAMES } from "../reading/tables.ts";
 import { isAtriumError, messageOf } from "../support/errors.ts";
+import { isS3Url } from "../support/s3-url.ts";
 import { VERSION } from "../support/version.ts";
 import { defineCommand, switchFlag, type CommandContext } from "./command.ts";
+import { examineStore, type Finding } from "./doctor-store.ts";
 import { LAKE_SETTINGS, LOG_SETTINGS, parts } from "./stages.ts";
 
 /** Less free disk than this is a warning, bytes. */
 const FREE_BYTES_MIN = 1024 ** 3;
-
-interface Finding {
-  readonly state: "ok" | "warn" | "fail";
-  readonly what: string;
-  readonly found: string;
-}
 
 /** The command. */
 export const doctorCommand = defineCommand({
@@ -41,6 +37,7 @@ export const doctorCommand = defineCommand({
         found: `atrium ${VERSION}, lake format ${LAKE_FORMAT_VERSION}, Node ${process.versions.node}`,
       },
       ...(await examineDisk(context)),
+      ...(await examineStore(context, assembly)),
       ...(await examineLake(context, assembly)),
     ];
     if (context.flags.config) {
@@ -59,7 +56,8 @@ export const doctorCommand = defineCommand({
 });
 
 async function examineDisk({ config }: CommandContext): Promise<readonly Finding[]> {
-  for (let folder = config.lake.url; ; folder = dirname(folder)) {
+  const place = isS3Url(config.lake.url) ? config.cache.folder : config.lake.url;
+  for (let folder = place; ; folder = dirname(folder)) {
     const facts = await statfs(folder).catch(() => undefined);
     if (facts === undefined && dirname(folder) !== folder) continue;
     if (facts === undefined) return [{ state: "fail", what: "disk", found: `${folder} cannot be examined` }];
@@ -68,7 +66,7 @@ async function examineDisk({ config }: CommandContext): Promise<readonly Finding
       {
         state: free < FREE_BYTES_MIN ? "warn" : "ok",
         what: "disk",
-        found: `${megabytes(free)} MB free for ${config.lake.url}`,
+        found: `${megabytes(free)} MB free for ${place}`,
       },
     ];
   }
@@ -125,7 +123,7 @@ async function describeLog({ config }: CommandContext, assembly: Assembly, lake:
       : nextPositions(bronze, await log.identity(), ranges).map((position) => position.offset);
   const waiting = ranges.reduce((sum, range, index) => sum + range.end - (next[index] ?? range.start), 0n);
   const size = `${megabytes(stats.usedBytes)} of ${config.log.sizeMbMax} MB used`;
-  return `${config.log.path}, format ${stats.formatVersion}, ${size}, ${waiting.toLocaleString("en")} messages not yet in bronze`;
+  return `${config.log.path ?? "log"}, format ${stats.formatVersion}, ${size}, ${waiting.toLocaleString("en")} messages not yet in bronze`;
 }
 
 function megabytes(bytes: number): string {

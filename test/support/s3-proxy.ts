@@ -14,6 +14,8 @@ export type Fate =
   | "hold answer"
   /** It is not done, and the connection breaks. */
   | "break"
+  /** It is done, or refused, and the answer says that it is done: a store that knows no conditions. */
+  | "say done"
   /** The answer stops in the middle. */
   | "cut"
   /** The store answers so, and does nothing. */
@@ -101,6 +103,11 @@ function forward(
     if (fate === "lose answer" || fate === "hold answer") {
       answer.resume();
       answer.on("end", () => (fate === "hold answer" ? held() : incoming.socket.destroy()));
+      return;
+    }
+    if (fate === "say done") {
+      answer.resume();
+      answer.on("end", () => outgoing.writeHead(200, { etag: '"x"' }).end());
       return;
     }
     outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
