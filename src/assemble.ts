@@ -95,19 +95,7 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
       };
       return keep(await openEmbeddedLog({ file: logFile(config), clock, logger, retention, readOnly }));
     },
-    rawSource: async () => {
-      const { url } = config.source;
-      if (url === undefined) {
-        throw new AtriumError(
-          "CONFIG_INVALID",
-          "SOURCE_URL is not set: name the folder of raw files with --raw DIR or SOURCE_URL.",
-        );
-      }
-      const place = parseS3Url(url);
-      if (place === undefined) return (await import("./adapters/local/raw-source.ts")).localRawSource(url);
-      const { s3RawSource } = await import("./adapters/s3/raw-source.ts");
-      return keep(s3RawSource({ place, settings: config.s3, clock }));
-    },
+    rawSource: async () => openSource({ config, clock, keep }),
     [Symbol.asyncDispose]: async () => {
       for (const part of opened.toReversed()) await part[Symbol.asyncDispose]();
       // What cannot be removed now is swept by a later start; it must not hide the error that ended the command.
@@ -120,6 +108,20 @@ interface StoreParts {
   readonly config: Config;
   readonly clock: Clock;
   readonly keep: <Part extends AsyncDisposable>(part: Part) => Part;
+}
+
+async function openSource({ config, clock, keep }: StoreParts): Promise<RawSource> {
+  const { url } = config.source;
+  if (url === undefined) {
+    throw new AtriumError(
+      "CONFIG_INVALID",
+      "SOURCE_URL is not set: name the folder of raw files with --raw DIR or SOURCE_URL.",
+    );
+  }
+  const place = parseS3Url(url);
+  if (place === undefined) return (await import("./adapters/local/raw-source.ts")).localRawSource(url);
+  const { s3RawSource } = await import("./adapters/s3/raw-source.ts");
+  return keep(s3RawSource({ place, settings: config.s3, clock }));
 }
 
 interface OpenedStore {

@@ -65,8 +65,8 @@ export const tableCommand = defineCommand({
     if (action === "diff") return await diff(context, lake, { name: nameOf(name), other });
     if (action === "rebuild") return await rebuildTable(context, { lake, name: nameOf(name) });
     const some = name === undefined ? undefined : nameOf(name);
-    if (action === "copy")
-      return show(context, await copyTables(context, lake, { name: some, into: context.flags.into }));
+    const { into } = context.flags;
+    if (action === "copy") return show(context, await copyTables(context, lake, { name: some, into }));
     if (action === "compact") return show(context, await compactTables(context, lake, some));
     if (action === "vacuum") return show(context, await vacuumTables(context, lake, some));
     throw new AtriumError("USAGE_INVALID", `There is no action ${action}: it is ${ACTIONS}.`);
