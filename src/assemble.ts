@@ -1,10 +1,12 @@
 // The composition root: the only file that knows which adapter stands behind a port. Adapters are loaded when they are
 // first needed, so that a command starts without the parts that it does not use.
 
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { access, constants, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import type { EmbeddedLog } from "./adapters/embedded/event-log.ts";
 import type { Config } from "./config.ts";
+import type { CheckpointCodec } from "./lakehouse/delta/checkpoint.ts";
 import type { ObjectStore } from "./lakehouse/delta/object-store.ts";
 import type { Engine } from "./lakehouse/engine.ts";
 import { openLake, type Lake } from "./lakehouse/lake.ts";
@@ -12,7 +14,7 @@ import { TABLE_NAMES } from "./reading/tables.ts";
 import type { RawSource } from "./replay/raw-source.ts";
 import { uniqueId } from "./support/chance.ts";
 import type { Clock } from "./support/clock.ts";
-import { AtriumError } from "./support/errors.ts";
+import { AtriumError, systemCode } from "./support/errors.ts";
 import type { Logger } from "./support/logger.ts";
 import { isS3Url, parseS3Url } from "./support/s3-url.ts";
 
@@ -21,7 +23,7 @@ export interface Assembly extends AsyncDisposable {
   /** Where LAKE_URL leads, whatever is there. */
   store(): Promise<ObjectStore>;
   /** A folder of this assembly's own, made by whom it needs, and removed with the whole. */
-  readonly scratchFolder: string;
+  scratchFolder(): Promise<string>;
   /** The lake of LAKE_URL; made if `create` is set and there is none. @throws as openLake */
   lake(options: { readonly create: boolean }): Promise<Lake>;
   /** The log of LOG and LOG_PATH. @throws LOG_CORRUPT, LAKE_NEWER */
@@ -44,47 +46,31 @@ const SCRATCH_AGE_MS_MAX = 24 * 3600 * 1000;
 /** Prepares the parts that the configuration names. */
 export function assemble(config: Config, { clock, logger, alsoReads = [] }: AssemblyOptions): Assembly {
   const opened: AsyncDisposable[] = [];
-  const scratchRoot = scratchRootOf(config);
-  const scratchFolder = join(scratchRoot, uniqueId());
+  const scratchName = uniqueId();
+  const scratchFolders = new Set<string>();
   const keep = <Part extends AsyncDisposable>(part: Part): Part => {
     opened.push(part);
     return part;
   };
+  const shared: StoreParts = { config, clock, keep };
+  const scratchFolder = async (): Promise<string> => {
+    const folder = join(await scratchRootOf(config), scratchName);
+    scratchFolders.add(folder);
+    return folder;
+  };
   return {
     scratchFolder,
-    store: async () => (await openStore({ config, clock, keep })).store,
+    store: async () => (await openStore(shared)).store,
     lake: async ({ create }) => {
       // What is made is filled from the log: a lake without one would be left empty.
       if (create) logFile(config);
-      const { duckdbEngine } = await import("./adapters/duckdb/engine.ts");
-      const { duckdbCheckpointCodec } = await import("./adapters/duckdb/checkpoint-codec.ts");
-      const { memoryMb, threads } = config.engine;
-      const readable = await Promise.all(
-        [config.lake.url, ...alsoReads].map(async (url) => readableFolders(config, url)),
-      );
-      const engine = keep(
-        duckdbEngine({
-          memoryMb,
-          threads,
-          scratchFolder,
-          readableFolders: [scratchFolder, ...readable.flat()],
-          clock,
-        }),
-      );
-      const codec = duckdbCheckpointCodec(async () => engine.connect(), scratchFolder);
-      const { store, through } = await openStore({ config, clock, keep });
-      const lake = await openLake(
-        {
-          store,
-          engine: through(engine),
-          codec,
-          clock,
-          logger,
-          bronzePartitionBy: config.lake.bronzePartitionBy,
-        },
-        { create },
-      );
-      await sweepScratch(scratchRoot, clock);
+      const folder = await scratchFolder();
+      const { engine, codec } = await openEngine(shared, folder, alsoReads);
+      const { store, through } = await openStore(shared);
+      const { bronzePartitionBy } = config.lake;
+      const parts = { store, engine: through(engine), codec, clock, logger, bronzePartitionBy };
+      const lake = await openLake(parts, { create });
+      await sweepScratch(dirname(folder), clock);
       return lake;
     },
     log: async ({ readOnly = false } = {}) => {
@@ -95,11 +81,13 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
       };
       return keep(await openEmbeddedLog({ file: logFile(config), clock, logger, retention, readOnly }));
     },
-    rawSource: async () => openSource({ config, clock, keep }),
+    rawSource: async () => openSource(shared),
     [Symbol.asyncDispose]: async () => {
       for (const part of opened.toReversed()) await part[Symbol.asyncDispose]();
       // What cannot be removed now is swept by a later start; it must not hide the error that ended the command.
-      await rm(scratchFolder, { recursive: true, force: true }).catch(() => undefined);
+      for (const folder of scratchFolders) {
+        await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+      }
     },
   };
 }
@@ -108,6 +96,22 @@ interface StoreParts {
   readonly config: Config;
   readonly clock: Clock;
   readonly keep: <Part extends AsyncDisposable>(part: Part) => Part;
+}
+
+async function openEngine(
+  { config, clock, keep }: StoreParts,
+  scratchFolder: string,
+  alsoReads: readonly string[],
+): Promise<{ readonly engine: Engine; readonly codec: CheckpointCodec }> {
+  const { duckdbEngine } = await import("./adapters/duckdb/engine.ts");
+  const { duckdbCheckpointCodec } = await import("./adapters/duckdb/checkpoint-codec.ts");
+  const { memoryMb, threads } = config.engine;
+  const lakes = await Promise.all(
+    [config.lake.url, ...alsoReads].map(async (url) => readableFolders(config, url)),
+  );
+  const readable = [scratchFolder, ...lakes.flat()];
+  const engine = keep(duckdbEngine({ memoryMb, threads, scratchFolder, readableFolders: readable, clock }));
+  return { engine, codec: duckdbCheckpointCodec(async () => engine.connect(), scratchFolder) };
 }
 
 async function openSource({ config, clock, keep }: StoreParts): Promise<RawSource> {
@@ -154,9 +158,19 @@ function cacheOf({ cache }: Config): { readonly path: string; readonly bytesMax:
   return { path: join(cache.folder, "s3"), bytesMax: cache.mbMax * 1_048_576 };
 }
 
-/** In the lake if that is a folder, so that files are moved within one file system; else beside the copies. */
-function scratchRootOf({ lake, cache }: Config): string {
-  return isS3Url(lake.url) ? join(cache.folder, "scratch") : join(lake.url, "_scratch");
+/**
+ * Scratch space is in the lake, from where files move at no cost; a lake that can only be read, or is on S3, needs it
+ * elsewhere.
+ */
+async function scratchRootOf({ lake, cache }: Config): Promise<string> {
+  if (isS3Url(lake.url)) return join(cache.folder, "scratch");
+  try {
+    await access(lake.url, constants.W_OK);
+  } catch (error) {
+    const isDenied = ["EACCES", "EPERM", "EROFS"].includes(systemCode(error) ?? "");
+    if (isDenied) return join(tmpdir(), "atrium-scratch");
+  }
+  return join(lake.url, "_scratch");
 }
 
 /** @throws CONFIG_INVALID */

@@ -19,7 +19,7 @@ export async function copyTables(
     throw new AtriumError("USAGE_INVALID", "copy needs another place for the lake: --into LAKE.");
   }
   await using target = parts({ ...context, config: { ...config, lake: { ...config.lake, url: into } } });
-  const { scratchFolder } = target;
+  const scratchFolder = await target.scratchFolder();
   const copied = await copyLake({ lake, to: await target.store(), table: name, scratchFolder, signal });
   const columns = ["table", "version", "rows", "files", "files_copied", "commits"];
   return {

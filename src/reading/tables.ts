@@ -27,6 +27,8 @@ export interface TableDefinition {
   readonly sqlName: string;
   readonly columns: readonly Column[];
   readonly partitionColumns: readonly string[];
+  /** Delta settings with which it is made. */
+  readonly configuration?: Readonly<Record<string, string>>;
 }
 
 /** Paths of the tables, in the order in which data flows. */
@@ -73,6 +75,9 @@ const COUNTS_AND_VALUES: readonly Column[] = [
 const TABLES: Readonly<Record<TableName, Omit<TableDefinition, "name" | "sqlName">>> = {
   "bronze/readings": {
     partitionColumns: ["event_date", "room", "sensor_type"],
+    // A file a sensor and batch: what compaction has merged must go soon, or its files are millions. Rows tell by ingest_ts
+    // what an older version held.
+    configuration: { "delta.deletedFileRetentionDuration": "interval 1 hour" },
     columns: [
       ROOM,
       SENSOR_TYPE,
@@ -200,8 +205,13 @@ const TABLES: Readonly<Record<TableName, Omit<TableDefinition, "name" | "sqlName
 
 /** The definition of a table; `partitionBy` replaces the default partition columns where a setting says so. */
 export function tableDefinition(name: TableName, partitionBy?: readonly string[]): TableDefinition {
-  const partitionColumns = partitionBy ?? TABLES[name].partitionColumns;
-  return { name, sqlName: sqlNameOf(name), columns: TABLES[name].columns, partitionColumns };
+  const table = TABLES[name];
+  return {
+    ...table,
+    name,
+    sqlName: sqlNameOf(name),
+    partitionColumns: partitionBy ?? table.partitionColumns,
+  };
 }
 
 /** The name of a table in SQL: `bronze/readings` is `bronze_readings`. */

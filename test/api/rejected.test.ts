@@ -30,7 +30,8 @@ describe("/v1/rejected", () => {
       partition: 0,
       offset: 0,
       log_ts: log,
-      ingest_ts: "2026-01-01T00:00:00Z",
+      // A commit is later than the one before it, whatever the clock says.
+      ingest_ts: "2026-01-01T00:00:00.001Z",
       key: "413:co2",
       value: "1377299108, nan",
       reason: "not_json",

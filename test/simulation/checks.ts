@@ -1,10 +1,13 @@
 // The promises, checked against what the ledger knows when all is finished.
 
 import { ingestAppId } from "../../src/lakehouse/bronze/positions.ts";
+import type { RemoveAction } from "../../src/lakehouse/delta/actions.ts";
 import { listLog, readCommits } from "../../src/lakehouse/delta/log-reader.ts";
+import { storePath } from "../../src/lakehouse/delta/paths.ts";
 import type { Snapshot } from "../../src/lakehouse/delta/snapshot.ts";
 import { replay } from "../../src/lakehouse/delta/snapshot.ts";
 import { statsOf } from "../../src/lakehouse/delta/stats.ts";
+import { wereFinal } from "../../src/lakehouse/gold/day-tags.ts";
 import { GOLD_APP_ID } from "../../src/lakehouse/gold/gold.ts";
 import { RESTATE_APP_ID } from "../../src/lakehouse/gold/restatements.ts";
 import { type Lake, tableInput } from "../../src/lakehouse/lake.ts";
@@ -13,10 +16,10 @@ import { isRejection, parseMessage } from "../../src/reading/parse-message.ts";
 import { TABLE_NAMES, type TableName } from "../../src/reading/tables.ts";
 import type { Ledger, LoggedMessage } from "./ledger.ts";
 import { type Row, rowsOfFile } from "./model-rows.ts";
-import { flagOf, goldOf, keyOf } from "./model-transforms.ts";
+import { flagOf, goldOf, keyOf, restatedValues } from "./model-transforms.ts";
 import { readings } from "./sent.ts";
 import { plainFiles } from "./simulated-files.ts";
-import type { World } from "./world.ts";
+import { LAKE, type World } from "./world.ts";
 
 /** A table as it is in the end. */
 interface Found {
@@ -45,6 +48,7 @@ export async function checkPromises(world: World): Promise<void> {
   checkSilver(ledger, tables);
   checkGold(ledger, tables);
   checkRestatements(ledger, tables);
+  await checkAllRestated(world, lake, tables);
   checkPositions(ledger, tables);
 }
 
@@ -194,6 +198,27 @@ function checkRestatements(ledger: Ledger, tables: Tables): void {
   }
   const position = restated?.snapshot.txns.get(RESTATE_APP_ID);
   if (daily !== undefined && position !== BigInt(daily.snapshot.version)) fail(`position ${position}`);
+}
+
+/** Every value that a commit changed in a day that was over is restated. With upkeep the files before may be gone. */
+async function checkAllRestated({ ledger, plan, disk }: World, lake: Lake, tables: Tables): Promise<void> {
+  const name = "gold/room_daily";
+  const daily = tables[name];
+  if (daily === undefined || plan.hasUpkeep) return;
+  const rowsIn = (files: readonly RemoveAction[]): readonly Row[] =>
+    files.flatMap(({ path, partitionValues = {} }) =>
+      rowsOfFile(disk.read(`${LAKE}/${storePath(name, path)}`), partitionValues),
+    );
+  let values = 0;
+  for (const change of await lake.table(name).changes(0, daily.snapshot.version)) {
+    for (const day of new Set(change.removes.map((file) => file.partitionValues?.["event_date"]))) {
+      const isOfDay = ({ partitionValues }: RemoveAction): boolean => partitionValues?.["event_date"] === day;
+      const [before, after] = [change.removes.filter(isOfDay), change.adds.filter(isOfDay)];
+      if (wereFinal(before, after)) values += restatedValues(rowsIn(before), rowsIn(after)).length;
+    }
+  }
+  const found = tables["gold/restatements"]?.rows.length ?? 0;
+  if (found !== values) ledger.fail("every late change is restated", `${found} rows of ${values} values`);
 }
 
 function checkPositions(ledger: Ledger, tables: Tables): void {

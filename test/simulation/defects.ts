@@ -170,11 +170,25 @@ export const DEFECTS: readonly Defect[] = [
     foundBy: ["nothing is doubled", "a reading is one row of silver", "gold is idempotent"],
   },
   {
+    name: "restatements are dropped",
+    tampering: withCommits((request, name) =>
+      name === "gold/restatements" ? { ...request, adds: [] } : request,
+    ),
+    foundBy: ["every late change is restated"],
+  },
+  {
+    name: "restatements leave their position out of the commit",
+    tampering: withCommits((request, name) =>
+      name === "gold/restatements" ? { ...request, txns: new Map() } : request,
+    ),
+    foundBy: ["restatements say what late readings changed"],
+  },
+  {
     name: "checkpoints forget positions",
     tampering: {
-      codec: ({ encode, decode }) => ({
-        encode: async (lines) => encode(lines.filter((line) => !line.startsWith('{"txn"'))),
-        decode,
+      codec: (codec) => ({
+        ...codec,
+        encode: async (lines) => codec.encode(lines.filter((line) => !line.startsWith('{"txn"'))),
       }),
     },
     foundBy: ["a version is the same for all readers", "a checkpoint says what the log says"],

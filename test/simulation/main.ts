@@ -77,11 +77,13 @@ function printFailure({ seed, failure }: HistoryResult): void {
 /** Runs a share in a thread of its own; `onResult` says whether to go on. */
 async function inWorker(share: Share, onResult: (result: HistoryResult) => boolean): Promise<void> {
   const worker = new Worker(new URL(import.meta.url), { workerData: share });
+  let seed = share.from;
   await new Promise<void>((resolve, reject) => {
     worker.on("message", (result: HistoryResult) => {
+      seed = result.seed + share.stride;
       if (!onResult(result)) void worker.terminate();
     });
-    worker.on("error", reject);
+    worker.on("error", (cause) => reject(new Error(`The simulation of seed ${seed} broke off.`, { cause })));
     worker.on("exit", () => resolve());
   });
 }

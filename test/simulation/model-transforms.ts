@@ -49,6 +49,11 @@ export function answerOf(sql: string, tables: Tables): readonly (readonly Answer
   return differingDays(names, tables["made"] ?? [], tables["previous"] ?? []).map((day) => [day]);
 }
 
+/** The values of gold/room_daily that differ between two makings of a day. */
+export function restatedValues(earlier: readonly Row[], later: readonly Row[]): readonly Row[] {
+  return restatements({ earlier, later });
+}
+
 /** The gold tables of silver rows, without what says when they were made. */
 export function goldOf(silver: readonly Row[]): Readonly<Record<string, readonly Row[]>> {
   const batch = [{ made_at: 0 }];

@@ -94,7 +94,7 @@ async function decode({ connection, parquet }: Scratch, bytes: Uint8Array): Prom
       return `SELECT ${literal(kind)}, to_json(${column})::VARCHAR FROM ${file} WHERE ${column} IS NOT NULL`;
     });
     const found = await connection.runAndReadAll(kinds.join(" UNION ALL "));
-    return found.getRows().map(([kind, json]) => `{"${String(kind)}":${withoutNulls(String(json))}}`);
+    return found.getRows().map(([kind, json]) => `{"${String(kind)}":${String(json)}}`);
   } catch (cause) {
     throw failed(
       "TABLE_CORRUPT",
@@ -102,13 +102,6 @@ async function decode({ connection, parquet }: Scratch, bytes: Uint8Array): Prom
       cause,
     );
   }
-}
-
-/** Drops the members that are null, but not those of the maps within. */
-function withoutNulls(json: string): string {
-  const action: unknown = JSON.parse(json);
-  if (typeof action !== "object" || action === null) return json;
-  return JSON.stringify(Object.fromEntries(Object.entries(action).filter(([, value]) => value !== null)));
 }
 
 function failed(code: "ENGINE_FAILED" | "TABLE_CORRUPT", what: string, cause: unknown): AtriumError {

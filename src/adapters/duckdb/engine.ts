@@ -7,7 +7,7 @@ import { DuckDBInstance, StatementType, type DuckDBConnection } from "@duckdb/no
 import type { Answer, Engine, Query, Transform, Written } from "../../lakehouse/engine.ts";
 import { uniqueId } from "../../support/chance.ts";
 import type { Clock } from "../../support/clock.ts";
-import { AtriumError, isAtriumError, messageOf } from "../../support/errors.ts";
+import { AtriumError, isAtriumError, messageOf, systemCode } from "../../support/errors.ts";
 import { answerValue } from "./answer.ts";
 import { damagedFileError } from "./damaged-file.ts";
 import { attachInputs, quoteName, quoteText, sqlType } from "./inputs.ts";
@@ -218,6 +218,16 @@ function engineError(error: unknown, what: string): AtriumError {
     return new AtriumError(
       "STORE_FULL",
       `The disk is full: the ${what} needs space for its files in the lake. Free some and go on.`,
+      { cause: error },
+    );
+  }
+  if (
+    ["EACCES", "EPERM", "EROFS"].includes(systemCode(error) ?? "") ||
+    /Read-only file system|Permission denied/.test(message)
+  ) {
+    return new AtriumError(
+      "STORE_DENIED",
+      `The ${what} may not write its files: ${message}. Give this user the right to write the lake's folder.`,
       { cause: error },
     );
   }

@@ -164,6 +164,11 @@ async function tryPage(
   return page.end;
 }
 
+/** Ends what earlier attempts left, or keeps it from ever being done: no message of theirs reaches bronze/readings after this. */
+export async function settleRedrives(lake: Lake, timeoutMs: number): Promise<void> {
+  await settle(lake, timeoutMs, { moved: 0, completed: 0, judged: 0, attempts: 0, reasons: new Map() });
+}
+
 /** Both tables at versions whose marks are void or gone, after doing what an attempt before left to do. */
 async function settle(lake: Lake, timeoutMs: number, sum: Sum): Promise<RejectedSource | undefined> {
   for (let attempt = 1; ; attempt += 1) {

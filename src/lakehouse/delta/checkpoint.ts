@@ -14,7 +14,7 @@ import { type Snapshot, withoutTombstones } from "./snapshot.ts";
 export interface CheckpointCodec {
   /** The Parquet bytes of these actions (JSON, one a line). */
   encode(actionLines: readonly string[]): Promise<Uint8Array>;
-  /** The actions in the Parquet bytes (JSON, one a line); members that are null are left out. @throws TABLE_CORRUPT */
+  /** The actions in the Parquet bytes (JSON, one a line); members without a value may be null. @throws TABLE_CORRUPT */
   decode(parquet: Uint8Array): Promise<readonly string[]>;
 }
 

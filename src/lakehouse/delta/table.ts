@@ -30,6 +30,7 @@ import { encodeSchema } from "./schema.ts";
 import { checkpointInterval } from "./settings.ts";
 import { type Commit, replay, type Snapshot, timestampOf } from "./snapshot.ts";
 import { statsOf } from "./stats.ts";
+import { checkFilesAreThere } from "./uncommitted.ts";
 import { versionAt } from "./version-at.ts";
 
 /** A commit is refused after losing to others this often. */
@@ -254,6 +255,7 @@ async function commit(state: TableState, request: CommitRequest): Promise<Snapsh
   state.tokens.set(request, token);
   // A base that slept for long may lie before what was cleaned up: find out before writing after it.
   if (isStale(state)) await newest(state);
+  await checkFilesAreThere(state, request.adds);
   let head = request.base;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
     const timestampMs = Math.max(
@@ -276,8 +278,6 @@ async function commit(state: TableState, request: CommitRequest): Promise<Snapsh
       if (!isOwn) checkWinner(request, { table: state.path, head, winner });
       head = replay(state.path, head, [winner]);
       if (isOwn) {
-        // What can be read may not be synced yet. A store that says that the name is taken has made sure of it.
-        await state.store.putIfAbsent(logFilePath(state.path, head.version, ".json"), encodeActions(actions));
         await withdrawIfLost(state, head.version);
         return committed(state, head);
       }

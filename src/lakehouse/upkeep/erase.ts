@@ -1,6 +1,6 @@
 // Erasure: takes all rows of a room out of all tables, for good.
 //
-//   round     refine catches up -> bronze, rejected, silver, gold, restatements without the room -> gold catches up
+//   round     refine catches up -> rejected, bronze, silver, gold, restatements without the room -> gold catches up
 //             again until a round finds nothing: readings that came meanwhile are found by the next one
 //   forget    older versions of these tables, and their files, once nobody reads them (see forget.ts)
 //
@@ -10,6 +10,7 @@
 
 import { TABLE_NAMES, type TableName } from "../../reading/tables.ts";
 import { isAtriumError } from "../../support/errors.ts";
+import { settleRedrives } from "../bronze/redrive.ts";
 import { makeGold } from "../gold/gold.ts";
 import { GOLD_TRANSFORMS } from "../gold/transforms.ts";
 import { REFINE_APP_ID, refineBatch } from "../silver/refine.ts";
@@ -50,6 +51,10 @@ export interface EraseSummary {
   readonly remaining: readonly Trace[];
 }
 
+const ORDER: readonly TableName[] = [
+  "bronze/rejected",
+  ...TABLE_NAMES.filter((name) => name !== "bronze/rejected"),
+];
 /** Readings that come faster than they are erased end it. */
 const ROUNDS_MAX = 10;
 /** Refine is given up after losing so often to another one. */
@@ -99,8 +104,10 @@ async function eraseRows(options: EraseOptions): Promise<ReadonlyMap<TableName, 
   const sums = new Map<TableName, ErasedRows>();
   for (let round = 1; round <= ROUNDS_MAX; round += 1) {
     let isClean = true;
+    // A redrive moves messages from rejected to readings: with rejected first, one of its messages is found in either.
+    await settleRedrives(options.lake, options.queryTimeoutMs);
     await refineAll(options);
-    for (const name of TABLE_NAMES) {
+    for (const name of ORDER) {
       const prepare = name === "bronze/readings" ? { prepare: async () => refineAll(options) } : {};
       const found = await eraseTable({ ...options, ...prepare }, name);
       if (found.filesRemoved + found.filesRewritten === 0) continue;

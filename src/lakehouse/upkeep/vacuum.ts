@@ -9,6 +9,7 @@ import { present } from "../../support/assert.ts";
 import { loadSnapshot } from "../delta/log-reader.ts";
 import type { ObjectInfo } from "../delta/object-store.ts";
 import { storePath } from "../delta/paths.ts";
+import { deletedFileRetentionMs } from "../delta/settings.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import { type HeldVersions, publishedHolds } from "../holds.ts";
 import type { Lake } from "../lake.ts";
@@ -17,7 +18,7 @@ import { consumedVersion, untakenFiles } from "./consumers.ts";
 /** What vacuum works on and its bounds. */
 export interface VacuumOptions {
   readonly lake: Lake;
-  /** Files that were removed, or came and were never committed, stay for so long, ms; several times HOLD_MS at least. */
+  /** Files that were removed, or came and were never committed, stay for so long, ms; several times HOLD_MS at least. A table's own delta.deletedFileRetentionDuration may be less. */
   readonly graceMs: number;
   /** Removes nothing, and counts what it would remove. */
   readonly dryRun?: boolean;
@@ -44,9 +45,11 @@ export async function vacuumTable(options: VacuumOptions, name: TableName): Prom
   const { lake, graceMs, signal } = options;
   const sum = { filesRemoved: 0, bytesRemoved: 0 };
   // Read anew, not from what this process remembers: a damaged log must not cost the files that could mend it.
-  if ((await loadSnapshot({ ...lake, path: name })) === undefined) return sum;
+  const loaded = await loadSnapshot({ ...lake, path: name });
+  if (loaded === undefined) return sum;
   const nowMs = options.dryRun === true ? lake.clock.nowMs() : await cautiousNowMs(lake);
-  const beforeMs = nowMs - graceMs;
+  // A table may keep less: see its delta.deletedFileRetentionDuration.
+  const beforeMs = nowMs - Math.min(graceMs, deletedFileRetentionMs(loaded.schema));
   const old = (await dataFiles(lake, name)).filter((file) => file.modifiedMs < beforeMs);
   for (let start = 0; start < old.length; start += DELETES_AT_ONCE) {
     if (signal?.aborted === true) break;

@@ -64,6 +64,7 @@ export const FINDING_KINDS = {
   gold_wrong: fault(makeAgain),
   orphans: note("Harmless: atrium table vacuum removes them."),
   hint_old: note("Harmless: the next checkpoint writes it anew."),
+  log_unseen: note("Positions are not compared with the log; on a folder that can be written they are."),
   behind: note("atrium refine --once, then atrium gold, take it in."),
   expired: note("Retention has removed what it was made of."),
   not_compared: note("Mend what is damaged first, then verify again."),

@@ -3,6 +3,7 @@
 import type { EventLog } from "../../log/event-log.ts";
 import type { TableName } from "../../reading/tables.ts";
 import { isAtriumError } from "../../support/errors.ts";
+import { filesNotMoved } from "../bronze/redrive-marks.ts";
 import { FOLLOWERS } from "../followers.ts";
 import { tableInput } from "../lake.ts";
 import { horizonOf, OPERATIONS } from "../operations.ts";
@@ -63,7 +64,8 @@ export async function checkEventLog(job: Job, tables: Tables, open: () => Promis
   } catch (error) {
     if (!isAtriumError(error)) throw error;
     if (error.code === "NOT_FOUND") return;
-    job.report(finding("log", "log_unreadable", { what: error.message }));
+    const kind = error.code === "STORE_DENIED" ? "log_unseen" : "log_unreadable";
+    job.report(finding("log", kind, { what: error.message }));
   }
 }
 
@@ -99,11 +101,14 @@ export async function checkOffsets(job: Job, tables: Tables, damaged: ReadonlySe
   const bound = positions
     .filter(() => isOneLog)
     .map((at) => ({ ...at, rejectedLast: rejectedLast.get(placeOf(at)) ?? -1n }));
-  const inputs = await Promise.all(
-    (["bronze/readings", "bronze/rejected"] as const).map(async (name) =>
-      tableInput(job.lake, name, { snapshot: tables.get(name)?.snapshot }),
-    ),
-  );
+  const inputs = [
+    await tableInput(job.lake, "bronze/readings", { snapshot: readings.snapshot }),
+    await tableInput(job.lake, "bronze/rejected", {
+      snapshot: rejected?.snapshot,
+      // Of a redrive that was cut short both tables have the messages: the next one ends it.
+      files: rejected === undefined ? [] : filesNotMoved(rejected.snapshot, readings.snapshot),
+    }),
+  ];
   const columns = `topic, "partition", "offset"`;
   const held = `with held as (select ${columns} from bronze_readings union all select ${columns} from bronze_rejected)`;
   const found = (await ask(job, `${held} ${ROWS_SQL}`, inputs)).map(partitionRows);

@@ -15,6 +15,7 @@ import {
   compact,
   every,
   fileOf,
+  handClock,
   putText,
   READINGS,
   replace,
@@ -272,4 +273,17 @@ test("an append-only table lets files be moved, and no rows removed", async () =
   const base = await table.commit(append((await table.snapshot())!, [fileOf("413", "old")]));
   assert.equal(await codeOf(table.commit(replace(base, "413", "x"))), "TABLE_UNSUPPORTED");
   assert.equal(await codeOf(table.commit(compact(base, "413", "x"))), undefined);
+});
+
+test("a commit whose files waited for long is refused if one of them is gone, and made if they are there", async () => {
+  const store = memoryObjectStore();
+  const clock = handClock();
+  const table = tableIn(store, { clock });
+  const base = await table.create(READINGS);
+  const file = { ...fileOf("413", "slept"), modificationTime: clock.nowMs() };
+  clock.advance(2 * 3_600_000);
+  assert.equal(await codeOf(table.commit(append(base, [file]))), "COMMIT_CONFLICT");
+  assert.equal((await table.snapshot())?.version, base.version);
+  await store.put(`bronze/readings/${file.path}`, new Uint8Array(1));
+  assert.equal((await table.commit(append(base, [file]))).version, base.version + 1);
 });

@@ -186,7 +186,7 @@ describe("a process that knows an older version when the log is cleaned up", () 
     await dropOlderVersions(lake.lake, TABLE);
     const request = {
       base,
-      adds: [fileOf(9)],
+      adds: [{ ...fileOf(9), modificationTime: lake.clock.nowMs() }],
       removes: [],
       txns: new Map(),
       operation: "WRITE",

@@ -1,18 +1,12 @@
 // What `atrium doctor` finds of a store on S3: whether it keeps the promises that commits rest on.
 
-import type { Assembly } from "../assemble.ts";
-import { probeStore } from "../lakehouse/store-probe.ts";
-import { uniqueId } from "../support/chance.ts";
-import { messageOf } from "../support/errors.ts";
-import { isS3Url } from "../support/s3-url.ts";
-import type { CommandContext } from "./command.ts";
-
-/** One line of doctor's. */
-export interface Finding {
-  readonly state: "ok" | "warn" | "fail";
-  readonly what: string;
-  readonly found: string;
-}
+import type { Assembly } from "../../assemble.ts";
+import { probeStore } from "../../lakehouse/store-probe.ts";
+import { uniqueId } from "../../support/chance.ts";
+import { messageOf } from "../../support/errors.ts";
+import { isS3Url } from "../../support/s3-url.ts";
+import type { CommandContext } from "../command.ts";
+import type { Finding } from "./finding.ts";
 
 /** Stores that were tried and lose commits. */
 const KNOWN_TO_FAIL = "Known to fail: Garage, s3rver, s3proxy, Adobe S3Mock, versitygw before 1.8";
