@@ -3,8 +3,9 @@
 
 import { access, constants, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
+import type { CheckpointCodec } from "./lakehouse/delta/checkpoint.ts";
 import type { ObjectStore } from "./lakehouse/delta/object-store.ts";
 import type { Engine } from "./lakehouse/engine.ts";
 import { openLake, type Lake } from "./lakehouse/lake.ts";
@@ -19,6 +20,10 @@ import { isS3Url, parseS3Url } from "./support/s3-url.ts";
 
 /** The parts of a running Atrium, each opened when it is asked for and closed with the whole. */
 export interface Assembly extends AsyncDisposable {
+  /** Where LAKE_URL leads, whatever is there. */
+  store(): Promise<ObjectStore>;
+  /** A folder of this assembly's own, made by whom it needs, and removed with the whole. */
+  scratchFolder(): Promise<string>;
   /** The lake of LAKE_URL; made if `create` is set and there is none. @throws as openLake */
   lake(options: { readonly create: boolean }): Promise<Lake>;
   /** The log of LOG. @throws LOG_CORRUPT, LAKE_NEWER, CONFIG_INVALID */
@@ -41,68 +46,40 @@ const SCRATCH_AGE_MS_MAX = 24 * 3600 * 1000;
 /** Prepares the parts that the configuration names. */
 export function assemble(config: Config, { clock, logger, alsoReads = [] }: AssemblyOptions): Assembly {
   const opened: AsyncDisposable[] = [];
-  const shared = { clock, logger };
   const scratchName = uniqueId();
-  const scratchFolders: string[] = [];
+  const scratchFolders = new Set<string>();
   const keep = <Part extends AsyncDisposable>(part: Part): Part => {
     opened.push(part);
     return part;
   };
+  const shared: StoreParts = { config, clock, keep };
+  const scratchFolder = async (): Promise<string> => {
+    const folder = join(await scratchRootOf(config), scratchName);
+    scratchFolders.add(folder);
+    return folder;
+  };
   return {
+    scratchFolder,
+    store: async () => (await openStore(shared)).store,
     lake: async ({ create }) => {
       // What is made is filled from the log: a lake without one would be left empty.
       if (create && config.log.kind === "embedded") logFile(config);
-      const { duckdbEngine } = await import("./adapters/duckdb/engine.ts");
-      const { duckdbCheckpointCodec } = await import("./adapters/duckdb/checkpoint-codec.ts");
-      const { memoryMb, threads } = config.engine;
-      const scratchRoot = await scratchRootOf(config);
-      const scratchFolder = join(scratchRoot, scratchName);
-      scratchFolders.push(scratchFolder);
-      const readable = await Promise.all(
-        [config.lake.url, ...alsoReads].map(async (url) => readableFolders(config, url)),
-      );
-      const engine = keep(
-        duckdbEngine({
-          memoryMb,
-          threads,
-          scratchFolder,
-          readableFolders: [scratchFolder, ...readable.flat()],
-          clock,
-        }),
-      );
-      const codec = duckdbCheckpointCodec(async () => engine.connect(), scratchFolder);
-      const lake = await openLake(
-        {
-          ...(await storeAndEngine({ config, clock, engine, keep })),
-          codec,
-          clock,
-          logger,
-          bronzePartitionBy: config.lake.bronzePartitionBy,
-        },
-        { create },
-      );
-      await sweepScratch(scratchRoot, clock);
+      const folder = await scratchFolder();
+      const { engine, codec } = await openEngine(shared, folder, alsoReads);
+      const { store, through } = await openStore(shared);
+      const { bronzePartitionBy } = config.lake;
+      const parts = { store, engine: through(engine), codec, clock, logger, bronzePartitionBy };
+      const lake = await openLake(parts, { create });
+      await sweepScratch(dirname(folder), clock);
       return lake;
     },
     log: async ({ readOnly = false } = {}) =>
       keep(
         await (config.log.kind === "kafka"
-          ? kafkaLog(config, shared)
-          : embeddedLog(config, shared, readOnly)),
+          ? kafkaLog(config, { clock, logger })
+          : embeddedLog(config, { clock, logger }, readOnly)),
       ),
-    rawSource: async () => {
-      const { url } = config.source;
-      if (url === undefined) {
-        throw new AtriumError(
-          "CONFIG_INVALID",
-          "SOURCE_URL is not set: name the folder of raw files with --raw DIR or SOURCE_URL.",
-        );
-      }
-      const place = parseS3Url(url);
-      if (place === undefined) return (await import("./adapters/local/raw-source.ts")).localRawSource(url);
-      const { s3RawSource } = await import("./adapters/s3/raw-source.ts");
-      return keep(s3RawSource({ place, settings: config.s3, clock }));
-    },
+    rawSource: async () => openSource(shared),
     [Symbol.asyncDispose]: async () => {
       for (const part of opened.toReversed()) await part[Symbol.asyncDispose]();
       await removeScratch(scratchFolders);
@@ -111,7 +88,7 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
 }
 
 /** What cannot be removed now is swept by a later start; it must not hide the error that ended the command. */
-async function removeScratch(folders: readonly string[]): Promise<void> {
+async function removeScratch(folders: Iterable<string>): Promise<void> {
   for (const folder of folders) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
 }
 
@@ -135,26 +112,55 @@ async function kafkaLog({ kafka }: Config, shared: Shared): Promise<DescribedLog
 interface StoreParts {
   readonly config: Config;
   readonly clock: Clock;
-  readonly engine: Engine;
   readonly keep: <Part extends AsyncDisposable>(part: Part) => Part;
 }
 
-/** The store of LAKE_URL, and the engine as it reads from there. */
-async function storeAndEngine({
-  config,
-  clock,
-  engine,
-  keep,
-}: StoreParts): Promise<{ readonly store: ObjectStore; readonly engine: Engine }> {
+async function openEngine(
+  { config, clock, keep }: StoreParts,
+  scratchFolder: string,
+  alsoReads: readonly string[],
+): Promise<{ readonly engine: Engine; readonly codec: CheckpointCodec }> {
+  const { duckdbEngine } = await import("./adapters/duckdb/engine.ts");
+  const { duckdbCheckpointCodec } = await import("./adapters/duckdb/checkpoint-codec.ts");
+  const { memoryMb, threads } = config.engine;
+  const lakes = await Promise.all(
+    [config.lake.url, ...alsoReads].map(async (url) => readableFolders(config, url)),
+  );
+  const readable = [scratchFolder, ...lakes.flat()];
+  const engine = keep(duckdbEngine({ memoryMb, threads, scratchFolder, readableFolders: readable, clock }));
+  return { engine, codec: duckdbCheckpointCodec(async () => engine.connect(), scratchFolder) };
+}
+
+async function openSource({ config, clock, keep }: StoreParts): Promise<RawSource> {
+  const { url } = config.source;
+  if (url === undefined) {
+    throw new AtriumError(
+      "CONFIG_INVALID",
+      "SOURCE_URL is not set: name the folder of raw files with --raw DIR or SOURCE_URL.",
+    );
+  }
+  const place = parseS3Url(url);
+  if (place === undefined) return (await import("./adapters/local/raw-source.ts")).localRawSource(url);
+  const { s3RawSource } = await import("./adapters/s3/raw-source.ts");
+  return keep(s3RawSource({ place, settings: config.s3, clock }));
+}
+
+interface OpenedStore {
+  readonly store: ObjectStore;
+  /** The engine as it reads what is in this store. */
+  readonly through: (engine: Engine) => Engine;
+}
+
+async function openStore({ config, clock, keep }: StoreParts): Promise<OpenedStore> {
   const place = parseS3Url(config.lake.url);
   if (place === undefined) {
     const { localObjectStore } = await import("./adapters/local/object-store.ts");
-    return { store: localObjectStore(config.lake.url), engine };
+    return { store: localObjectStore(config.lake.url), through: (engine) => engine };
   }
   const { s3ObjectStore } = await import("./adapters/s3/object-store.ts");
   const { cachedEngine } = await import("./adapters/s3/cached-engine.ts");
   const store = keep(s3ObjectStore({ place, settings: config.s3, clock, cache: cacheOf(config) }));
-  return { store, engine: cachedEngine(engine, store) };
+  return { store, through: (engine) => cachedEngine(engine, store) };
 }
 
 /** The folders that hold the data files of a lake, or their copies: not its log, nor its marker. */
@@ -169,18 +175,9 @@ function cacheOf({ cache }: Config): { readonly path: string; readonly bytesMax:
   return { path: join(cache.folder, "s3"), bytesMax: cache.mbMax * 1_048_576 };
 }
 
-/** @throws CONFIG_INVALID */
-function logFile({ log, lake }: Config): string {
-  if (log.path !== undefined) return log.path;
-  const message =
-    `LOG_PATH is not set: the lake is on S3 (${lake.url}), where the embedded log cannot be. ` +
-    "Name a file on this machine with --log-path or LOG_PATH.";
-  throw new AtriumError("CONFIG_INVALID", message);
-}
-
 /**
- * Scratch space is in the lake, from where files move at no cost; beside the copies where the lake is on S3, and elsewhere
- * for a lake that can only be read.
+ * Scratch space is in the lake, from where files move at no cost; a lake that can only be read, or is on S3, needs it
+ * elsewhere.
  */
 async function scratchRootOf({ lake, cache }: Config): Promise<string> {
   if (isS3Url(lake.url)) return join(cache.folder, "scratch");
@@ -191,6 +188,15 @@ async function scratchRootOf({ lake, cache }: Config): Promise<string> {
     if (isDenied) return join(tmpdir(), "atrium-scratch");
   }
   return join(lake.url, "_scratch");
+}
+
+/** @throws CONFIG_INVALID */
+function logFile({ log, lake }: Config): string {
+  if (log.path !== undefined) return log.path;
+  const message =
+    `LOG_PATH is not set: the lake is on S3 (${lake.url}), where the embedded log cannot be. ` +
+    "Name a file on this machine with --log-path or LOG_PATH.";
+  throw new AtriumError("CONFIG_INVALID", message);
 }
 
 /** Removes what processes that died left behind: a live one writes its folder anew within the time. */

@@ -7,13 +7,14 @@ import { defineCommand, switchFlag } from "./command.ts";
 import { examineDisk } from "./doctor/disk.ts";
 import type { Finding } from "./doctor/finding.ts";
 import { examineLake } from "./doctor/lake.ts";
+import { examineStore } from "./doctor/store.ts";
 import { LAKE_SETTINGS, LOG_SETTINGS, parts } from "./stages.ts";
 
 /** The command. */
 export const doctorCommand = defineCommand({
   about:
     "Shows the state of the machine, the lake, its tables, the log and the disk on a page: how big, how old, how far behind,\n" +
-    "what is left over. It changes nothing; exit code 1 if anything fails. atrium verify looks at every row.",
+    "what is left over. It changes nothing (on S3 it writes and removes a few objects of its own); exit code 1 if anything fails. atrium verify looks at every row.",
   flags: {
     config: switchFlag("Shows every setting too, secrets as ***."),
     json: switchFlag("Prints the findings as JSON."),
@@ -26,6 +27,7 @@ export const doctorCommand = defineCommand({
     const findings: Finding[] = [
       { state: "ok", what: "program", found: program },
       ...(await examineDisk(context)),
+      ...(await examineStore(context, assembly)),
       ...(await examineLake(context, assembly)),
     ];
     if (context.flags.config) {

@@ -11,6 +11,7 @@ import { AtriumError } from "../support/errors.ts";
 import { answerAsJson, answerAsText } from "./answer-text.ts";
 import { defineCommand, flag, optionalFlag, switchFlag, type CommandContext } from "./command.ts";
 import { LAKE_SETTINGS, parts } from "./stages.ts";
+import { copyTables } from "./table-copy.ts";
 import { rebuildTable } from "./table-rebuild.ts";
 import { restore } from "./table-restore.ts";
 import { compactTables, vacuumTables } from "./table-upkeep.ts";
@@ -18,7 +19,7 @@ import { compactTables, vacuumTables } from "./table-upkeep.ts";
 const HISTORY_MAX = 100_000;
 /** Comparing tables goes through all of their rows. */
 const DIFF_TIMEOUT_MS = 600_000;
-const ACTIONS = "list, history, restore, rebuild, diff, compact or vacuum";
+const ACTIONS = "list, copy, history, restore, rebuild, diff, compact or vacuum";
 
 /** The command. */
 export const tableCommand = defineCommand({
@@ -28,6 +29,7 @@ export const tableCommand = defineCommand({
     "diff NAME --with LAKE: exit code 0 if the table has the same rows in both lakes; the times at which rows were\n" +
     "made (created_at, ingest_ts, log_ts, ingest_date, restated_at) may differ, and offsets, if the logs were different ones.\n" +
     "compact [NAME]: merges small files. vacuum [NAME]: removes files that nobody needs any more.\n" +
+    "copy [NAME] --into LAKE: the same files and versions in another place, on S3 or in a folder; it goes on where it stopped.\n" +
     "rebuild NAME: makes silver or a gold table again from the table before it, when its own files are damaged.",
   positionals: [
     { name: "ACTION", doc: ACTIONS, isRequired: true },
@@ -36,6 +38,10 @@ export const tableCommand = defineCommand({
   flags: {
     with: optionalFlag(kinds.folderOrS3, "The other lake of diff."),
     to: optionalFlag(kinds.versionOrTime, "The version that restore goes back to, or the newest at a time."),
+    into: optionalFlag(
+      kinds.folderOrS3,
+      "Where copy makes the other lake: an empty place, or an unfinished copy.",
+    ),
     limit: flag(kinds.integer(1, HISTORY_MAX), "20", "Shows at most so many commits."),
     json: switchFlag("Prints JSON."),
     dryRun: switchFlag("vacuum counts what it would remove, and removes nothing."),
@@ -43,6 +49,7 @@ export const tableCommand = defineCommand({
   settings: [...LAKE_SETTINGS, "COMPACT_TARGET_MB", "VACUUM_GRACE_HOURS"],
   examples: [
     "table list --lake ./lake",
+    "table copy --lake ./lake --into s3://bucket/lake",
     "table history silver/readings --lake ./lake",
     "table diff silver/readings --lake ./a --with ./b",
     "table vacuum --lake ./lake --grace-hours 1 --dry-run",
@@ -60,6 +67,8 @@ export const tableCommand = defineCommand({
     if (action === "diff") return await diff(context, lake, { name: nameOf(name), other });
     if (action === "rebuild") return await rebuildTable(context, { lake, name: nameOf(name) });
     const some = name === undefined ? undefined : nameOf(name);
+    const { into } = context.flags;
+    if (action === "copy") return show(context, await copyTables(context, lake, { name: some, into }));
     if (action === "compact") return show(context, await compactTables(context, lake, some));
     if (action === "vacuum") return show(context, await vacuumTables(context, lake, some));
     throw new AtriumError("USAGE_INVALID", `There is no action ${action}: it is ${ACTIONS}.`);

@@ -2,8 +2,8 @@
 
 import type { TableName } from "../reading/tables.ts";
 import { present } from "../support/assert.ts";
-import { isIngestAppId } from "./bronze/positions.ts";
 import { tableInput, type Lake } from "./lake.ts";
+import { isIngestAppId } from "./operations.ts";
 
 /** Columns that tell when a row was made, not what it says. */
 const MADE_WHEN: readonly string[] = ["created_at", "ingest_ts", "log_ts", "ingest_date", "restated_at"];

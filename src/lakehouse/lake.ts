@@ -25,9 +25,10 @@ import { type Holds, holdingEngine, makeHolds } from "./holds.ts";
 /** Version of the stored formats: what a lake of this program holds and this program can read. */
 export const LAKE_FORMAT_VERSION = 1;
 
-const MARKER = "_atrium/lake.json";
-/** Files that are moved or fetched at a time. */
-const FILES_AT_ONCE = 16;
+/** What makes a place a lake, and says in which format. */
+export const MARKER = "_atrium/lake.json";
+/** Files that are moved or fetched at a time: so many that a slow store does not make a query wait for each. */
+const FILES_AT_ONCE = 64;
 
 /** What a lake is made of. */
 export interface LakeParts {

@@ -21,6 +21,11 @@ export const OPERATIONS = {
 /** The txn appId under which a table keeps its horizon: days since 1970 of the first day that retention has left. */
 export const HORIZON_APP_ID = "retention:event_date";
 
+/** True for the txn appId of a log's partition: see bronze/positions.ts. */
+export function isIngestAppId(appId: string): boolean {
+  return appId.startsWith("ingest:");
+}
+
 const DAY_MS = 86_400_000;
 
 /** The first day (`2013-08-23`) that retention has left in a table; what was before it is gone. Undefined: nothing expired. */

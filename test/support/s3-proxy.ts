@@ -14,6 +14,8 @@ export type Fate =
   | "hold answer"
   /** It is not done, and the connection breaks. */
   | "break"
+  /** It is done, or refused, and the answer says that it is done: a store that knows no conditions. */
+  | "say done"
   /** The answer stops in the middle. */
   | "cut"
   /** The store answers so, and does nothing. */
@@ -40,8 +42,11 @@ export interface S3Proxy extends AsyncDisposable {
   nextHeld(): Promise<void>;
 }
 
-/** Starts a proxy in front of `target`. It leaves the host alone, which is signed. */
-export async function s3Proxy(target: string): Promise<S3Proxy> {
+/**
+ * Starts a proxy in front of `target`. It leaves the host alone, which is signed. `delayMs` is how far away a benchmark wants
+ * the store to be; tests want none.
+ */
+export async function s3Proxy(target: string, { delayMs = 0 } = {}): Promise<S3Proxy> {
   let decide: (seen: Seen) => Fate = () => "pass";
   const seen: S3Proxy["seen"] = [];
   const waiting: (() => void)[] = [];
@@ -58,7 +63,8 @@ export async function s3Proxy(target: string): Promise<S3Proxy> {
     outgoing.on("close", () => (atOnce -= 1));
     if (typeof fate === "object") refuse(incoming, outgoing, fate);
     else if (fate === "break") incoming.socket.destroy();
-    else forward(incoming, outgoing, { target, fate, held });
+    else if (delayMs === 0) forward(incoming, outgoing, { target, fate, held });
+    else setTimeout(() => forward(incoming, outgoing, { target, fate, held }), delayMs);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -101,6 +107,11 @@ function forward(
     if (fate === "lose answer" || fate === "hold answer") {
       answer.resume();
       answer.on("end", () => (fate === "hold answer" ? held() : incoming.socket.destroy()));
+      return;
+    }
+    if (fate === "say done") {
+      answer.resume();
+      answer.on("end", () => outgoing.writeHead(200, { etag: '"x"' }).end());
       return;
     }
     outgoing.writeHead(answer.statusCode ?? 500, answer.headers);

@@ -2,6 +2,7 @@
 
 import { readdir, stat, statfs } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
+import { isS3Url } from "../../support/s3-url.ts";
 import type { CommandContext } from "../command.ts";
 import { type Finding, megabytes, plural } from "./finding.ts";
 
@@ -11,9 +12,14 @@ const FREE_SHARE_MIN = 0.1;
 
 /** The free space where the lake is or will be, and the bytes of its parts. */
 export async function examineDisk({ config }: CommandContext): Promise<readonly Finding[]> {
-  const { url } = config.lake;
+  const isHere = !isS3Url(config.lake.url);
+  const url = isHere ? config.lake.url : config.cache.folder;
   const free = await freeBytes(url);
   if (free === undefined) return [{ state: "fail", what: "disk", found: `${url} cannot be examined` }];
+  if (!isHere) {
+    const found = `${megabytes(free)} free for copies and scratch files in ${url}`;
+    return [{ state: free < FREE_BYTES_MIN ? "warn" : "ok", what: "disk", found }];
+  }
   const sizes = await sizesIn(url);
   const isLow = free < FREE_BYTES_MIN || free < sizes.total * FREE_SHARE_MIN;
   if (sizes.total === 0) {

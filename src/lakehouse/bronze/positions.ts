@@ -17,11 +17,6 @@ export function ingestAppId(
   return `ingest:${log}:${topic}:${partition}`;
 }
 
-/** True for the appId of a log's partition. */
-export function isIngestAppId(appId: string): boolean {
-  return appId.startsWith("ingest:");
-}
-
 /** Topic -> its identity: see EventLog. */
 export type Identities = ReadonlyMap<string, string>;
 
