@@ -117,7 +117,9 @@ class OpenEngine implements DuckdbEngine {
       "set global TimeZone = 'UTC'",
       "set global preserve_insertion_order = false",
       `set global partitioned_write_max_open_files = ${OPEN_FILES_MAX}`,
-      // Queries come back to the same files; transforms read most files once, and what is kept of each is never let go.
+      // The bytes of files are in the system's cache already: a second copy only fills the memory that is allowed.
+      "set global enable_external_file_cache = false",
+      // Queries come back to the same files; transforms read most files once.
       `set global parquet_metadata_cache = ${readableFolders.length > 0}`,
       "set global errors_as_json = false",
     ];
