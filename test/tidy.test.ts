@@ -32,7 +32,7 @@ const paths = execFileSync("git", ["ls-files", "--cached", "--others", "--exclud
   .toSorted();
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 const files: readonly SourceFile[] = paths
-  .filter((path) => /^(src|test|bench)\/.*\.ts$/.test(path) && !path.startsWith("test/golden/"))
+  .filter((path) => /^(src|test|bench|services)\/.*\.ts$/.test(path) && !path.startsWith("test/golden/"))
   .map((path) => sourceFile(path, read(path)));
 
 function none(offences: readonly string[]): void {
@@ -127,8 +127,11 @@ describe("each rule finds its offences", () => {
       {
         "src/lakehouse/a.ts": 'import { DuckDBInstance } from "@duckdb/node-api";\n',
         "src/api/b.ts": 'import fastify from "fastify";\n',
+        "src/log/c.ts": 'import { Admin } from "@platformatic/kafka";\n',
+        "src/adapters/kafka/d.ts": 'import { S3Client } from "@aws-sdk/client-s3";\n',
+        "services/e.ts": 'import { S3Client } from "@aws-sdk/client-s3";\n',
       },
-      ["src/lakehouse/a.ts:1"],
+      ["src/lakehouse/a.ts:1", "src/log/c.ts:1", "src/adapters/kafka/d.ts:1"],
     ],
     [
       "places",
@@ -185,8 +188,9 @@ describe("each rule finds its offences", () => {
         "src/a.ts":
           '// a\n\nexport const b = 1;\n/** It is c. */\nexport const c = 2;\nexport { d } from "./d.ts";\nexport * from "./e.ts";\n',
         "src/b.ts": "/** It does f. */\nexport function f(a: 1): 1;\nexport function f(a: 2): 2;\n",
+        "services/c.ts": "// c\nexport const c = 1;\n",
       },
-      ["src/a.ts:3", "src/a.ts:6", "src/a.ts:7"],
+      ["src/a.ts:3", "src/a.ts:6", "src/a.ts:7", "services/c.ts:2"],
     ],
     [
       "dead files",

@@ -272,7 +272,11 @@ export type SettingValues = {
 export const SETTING_NAMES: readonly SettingName[] = Object.keys(SETTINGS).filter(isSettingName);
 
 /** Variables with Atrium's prefix that belong to its checks, not to its settings. */
-export const TOOL_VARIABLES: readonly string[] = ["ATRIUM_CACHE", "ATRIUM_REQUIRE_KETI"];
+export const TOOL_VARIABLES: readonly string[] = [
+  "ATRIUM_CACHE",
+  "ATRIUM_REQUIRE_KETI",
+  "ATRIUM_REQUIRE_SERVICES",
+];
 
 /** True for the name of a setting (an alias is none). */
 export function isSettingName(name: string): name is SettingName {
