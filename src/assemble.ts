@@ -5,6 +5,7 @@ import { access, constants, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EmbeddedLog } from "./adapters/embedded/event-log.ts";
+import type { SparkSession } from "./adapters/spark/connect/session.ts";
 import type { Config } from "./config.ts";
 import { openLake, type Lake } from "./lakehouse/lake.ts";
 import { TABLE_NAMES } from "./reading/tables.ts";
@@ -20,6 +21,8 @@ export interface Assembly extends AsyncDisposable {
   lake(options: { readonly create: boolean }): Promise<Lake>;
   /** The log of LOG and LOG_PATH. @throws LOG_CORRUPT, LAKE_NEWER */
   log(options?: { readonly readOnly?: boolean }): Promise<EmbeddedLog>;
+  /** A session with the Spark server of SPARK_REMOTE. @throws CONFIG_INVALID */
+  spark(options: { readonly reconnectMsMax: number }): Promise<SparkSession>;
   /** The raw files of SOURCE_URL. */
   rawSource(): Promise<RawSource>;
 }
@@ -78,6 +81,14 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
         maxBytes: config.log.sizeMbMax * 1_048_576,
       };
       return keep(await openEmbeddedLog({ file: config.log.path, clock, logger, retention, readOnly }));
+    },
+    spark: async ({ reconnectMsMax }) => {
+      const { sparkRemote: remote } = config.engine;
+      if (remote === undefined) {
+        throw new AtriumError("CONFIG_INVALID", "SPARK_REMOTE is not set: name the Spark Connect server.");
+      }
+      const { openSpark } = await import("./adapters/spark/connect/session.ts");
+      return keep(await openSpark({ remote, reconnectMsMax, clock }));
     },
     rawSource: async () => {
       const { localRawSource } = await import("./adapters/local/raw-source.ts");

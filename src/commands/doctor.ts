@@ -7,6 +7,7 @@ import { defineCommand, switchFlag } from "./command.ts";
 import { examineDisk } from "./doctor/disk.ts";
 import type { Finding } from "./doctor/finding.ts";
 import { examineLake } from "./doctor/lake.ts";
+import { examineSpark } from "./doctor/spark.ts";
 import { LAKE_SETTINGS, LOG_SETTINGS, parts } from "./stages.ts";
 
 /** The command. */
@@ -18,7 +19,7 @@ export const doctorCommand = defineCommand({
     config: switchFlag("Shows every setting too, secrets as ***."),
     json: switchFlag("Prints the findings as JSON."),
   },
-  settings: [...LAKE_SETTINGS, ...LOG_SETTINGS, "SOURCE_URL"],
+  settings: [...LAKE_SETTINGS, ...LOG_SETTINGS, "SOURCE_URL", "SPARK_REMOTE"],
   examples: ["doctor --lake ./lake"],
   run: async (context) => {
     await using assembly = parts(context);
@@ -27,6 +28,7 @@ export const doctorCommand = defineCommand({
       { state: "ok", what: "program", found: program },
       ...(await examineDisk(context)),
       ...(await examineLake(context, assembly)),
+      ...(await examineSpark(context, assembly)),
     ];
     if (context.flags.config) {
       for (const { name, value } of describeConfig(context.config)) {
