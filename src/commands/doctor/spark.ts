@@ -16,15 +16,17 @@ export async function examineSpark(
   const finding = await examine("spark", async () => {
     const session = await assembly.spark({ reconnectMsMax: 0 });
     const { rows } = await session.query("select version(), current_timezone()", LIMITS);
-    const [version, timeZone] = rows[0] ?? [];
+    const [version, timeZone] = (rows[0] ?? []).map((value) =>
+      typeof value === "string" ? value : "unknown",
+    );
     // The first trip also made the connection and the session.
     const startMs = clock.monotonicMs();
     const settings = await session.settings(["spark.sql.extensions"]);
     const tripMs = Math.ceil(clock.monotonicMs() - startMs);
     const hasDelta = settings.get("spark.sql.extensions")?.includes("DeltaSparkSessionExtension") ?? false;
     const facts = [
-      `${sparkRemote}: Spark ${String(version).replace(/ .*/, "")}`,
-      `time zone ${String(timeZone)}`,
+      `${sparkRemote}: Spark ${version?.replace(/ .*/, "")}`,
+      `time zone ${timeZone}`,
       hasDelta
         ? "with Delta"
         : "without Delta: set spark.sql.extensions as docs/extend/spark-connect.md says",

@@ -13,11 +13,17 @@ import type { Clock } from "../../../support/clock.ts";
 import { AtriumError } from "../../../support/errors.ts";
 import { failureOf, isBroken, isUnknownOperation } from "./failure.ts";
 import { type Link, SIDE_CALL_MS_MAX } from "./link.ts";
-import type { ExecutePlanResponse, PlanSchema } from "./proto/spark/connect/base_pb.ts";
+import type {
+  ExecutePlanResponse,
+  PlanSchema,
+  ReleaseExecuteRequestSchema,
+} from "./proto/spark/connect/base_pb.ts";
 import { patience } from "./retry.ts";
 
 /** A plan: a relation that gives rows, or a command. */
 export type Plan = MessageInitShape<typeof PlanSchema>;
+
+type Release = NonNullable<MessageInitShape<typeof ReleaseExecuteRequestSchema>["release"]>;
 
 /** Limits and marks of a statement. */
 export interface StatementOptions {
@@ -96,12 +102,7 @@ class Operation {
 
   /** Stops what runs and lets the server forget it; nothing if it was never sent. */
   releaseAll(): void {
-    if (!this.#wasSent) return;
-    const release = { case: "releaseAll", value: {} } as const;
-    const { client, fields } = this.#link;
-    const request = { ...fields(), operationId: this.#id, release };
-    // Once: a server that does not hear it forgets the statement after its own time.
-    this.#link.beside(client.releaseExecute(request, { timeoutMs: SIDE_CALL_MS_MAX }));
+    if (this.#wasSent) this.#link.beside(this.#release({ case: "releaseAll", value: {} }));
   }
 
   #connect(signal: AbortSignal): AsyncIterable<ExecutePlanResponse> {
@@ -125,15 +126,16 @@ class Operation {
     const responseId = this.#lastResponseId;
     if (this.#isReleasing || this.#isComplete || responseId === undefined) return;
     this.#isReleasing = true;
-    const release = { case: "releaseUntil", value: { responseId } } as const;
-    const { client, fields } = this.#link;
-    const request = { ...fields(), operationId: this.#id, release };
-    const call = client.releaseExecute(request, { timeoutMs: SIDE_CALL_MS_MAX });
-    this.#link.beside(
-      call.finally(() => {
-        this.#isReleasing = false;
-      }),
-    );
+    const released = this.#release({ case: "releaseUntil", value: { responseId } }).finally(() => {
+      this.#isReleasing = false;
+    });
+    this.#link.beside(released);
+  }
+
+  /** Once: a server that does not hear it forgets the statement after its own time. */
+  async #release(release: Release): Promise<void> {
+    const request = { ...this.#link.fields(), operationId: this.#id, release };
+    await this.#link.client.releaseExecute(request, { timeoutMs: SIDE_CALL_MS_MAX });
   }
 }
 
