@@ -1,23 +1,19 @@
-// The Spark Connect client against a real server: exact values, errors, limits, broken connections, sessions, streams.
+// The Spark Connect client against a real server: exact values, parameters, errors, and what it is made of.
 
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
+import { freePorts } from "../../services/ports.ts";
 import { mustRun } from "../../services/program.ts";
 import { type Spark, startSpark } from "../../services/spark.ts";
 import { openSpark, type SparkSession } from "../../src/adapters/spark/connect/session.ts";
 import type { SparkParameter, SparkRow } from "../../src/adapters/spark/connect/values.ts";
-import { systemClock } from "../../src/support/clock.ts";
 import { start, temporaryFolder } from "../support/program.ts";
 import { withoutServices } from "../support/services.ts";
-import { tcpProxy } from "../support/tcp-proxy.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-/** Runs until somebody stops it. */
-const ENDLESS = "select count(*) from range(1000000000000000)";
 const skip = await withoutServices("spark");
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -224,179 +220,10 @@ describe("the Spark Connect client", { skip }, () => {
     });
 
     test("a server that is not there is unreachable, in the time that was given", async () => {
-      await using proxy = await tcpProxy(1);
-      await using lost = await openSpark({ remote: `sc://127.0.0.1:${proxy.port}`, reconnectMsMax: 100 });
+      const { free } = await freePorts(["free"]);
+      await using lost = await openSpark({ remote: `sc://127.0.0.1:${free}`, reconnectMsMax: 100 });
       await assert.rejects(lost.query("select 1"), { code: "ENGINE_UNREACHABLE" });
       await assert.rejects(lost.settings(["a"]), { code: "ENGINE_UNREACHABLE" });
-    });
-  });
-
-  describe("stopping", () => {
-    test("the statements with a tag are stopped, and no others", async () => {
-      const stopped = assert.rejects(session.query(ENDLESS, { tags: ["mine", "slow"] }), isCanceled);
-      assert.deepEqual(await session.interruptTag("other"), []);
-      while ((await session.interruptTag("mine")).length === 0);
-      await stopped;
-      assert.deepEqual(await only("select 1"), [1]);
-    });
-
-    test("a statement is stopped by its id", async () => {
-      const operationId = randomUUID();
-      const stopped = assert.rejects(session.query(ENDLESS, { operationId }), isCanceled);
-      let found: readonly string[] = [];
-      while (found.length === 0) found = await session.interruptOperation(operationId);
-      assert.deepEqual(found, [operationId]);
-      await stopped;
-    });
-
-    test("a signal ends the call with its reason, and the statement on the server", async () => {
-      await using own = await openSpark({ remote: spark.remote });
-      const [operationId, canceller] = [randomUUID(), new AbortController()];
-      const read = async (): Promise<void> => {
-        const sql = "select id, repeat('x', 1000) from range(0, 100000000, 1, 10000)";
-        for await (const _ of own.batches(sql, { operationId, signal: canceller.signal })) {
-          canceller.abort(new Error("enough"));
-        }
-      };
-      await assert.rejects(read(), { message: "enough" });
-      await own.leave();
-      assert.deepEqual(await resume(own.id).interruptOperation(operationId), []);
-      await assert.rejects(session.query("select 1", { signal: AbortSignal.abort(new Error("no")) }), {
-        message: "no",
-      });
-    });
-
-    test("the time limit ends the call and the statement on the server", async () => {
-      const hurry = {
-        ...systemClock,
-        sleep: async (ms: number, signal?: AbortSignal) =>
-          ms === 77_000 ? undefined : systemClock.sleep(ms, signal),
-      };
-      await using own = await openSpark({ remote: spark.remote, clock: hurry });
-      const operationId = randomUUID();
-      await assert.rejects(own.query(ENDLESS, { operationId, timeoutMs: 77_000 }), {
-        code: "QUERY_TIMEOUT",
-        message: /after 77 s/,
-      });
-      await own.leave();
-      assert.deepEqual(await resume(own.id).interruptOperation(operationId), []);
-    });
-  });
-
-  describe("broken connections", () => {
-    test("a result whose connection is cut again and again is whole: each row once and in order", async () => {
-      await using proxy = await tcpProxy(spark.place.ports["connect"]!);
-      await using own = await openSpark({ remote: `sc://127.0.0.1:${proxy.port}` });
-      await own.query("select 1");
-      proxy.cutAfter(400_000, 4);
-      const { rows } = await own.query("select id, repeat('x', 100) from range(0, 60000, 1, 8)");
-      assert.ok(proxy.cuts >= 3, `${proxy.cuts} cuts`);
-      assert.deepEqual(
-        rows.map(([id]) => id),
-        Array.from({ length: 60_000 }, (_, id) => BigInt(id)),
-      );
-    });
-
-    test("a command whose answer is cut off is done once", async () => {
-      const path = join(folder.path, "once");
-      await session.run(`create table delta.\`${path}\` (n bigint) using delta`);
-      await using proxy = await tcpProxy(spark.place.ports["connect"]!);
-      await using own = await openSpark({ remote: `sc://127.0.0.1:${proxy.port}` });
-      for (let n = 1n; n <= 5n; n += 1n) {
-        await own.query("select 1");
-        proxy.cutAfter(Number(n), 2);
-        await own.run(`insert into delta.\`${path}\` values (?)`, { parameters: [n] });
-      }
-      assert.ok(proxy.cuts >= 5, `${proxy.cuts} cuts`);
-      const { rows } = await session.query(`select n from delta.\`${path}\` order by n`);
-      assert.deepEqual(rows, [[1n], [2n], [3n], [4n], [5n]]);
-    });
-  });
-
-  describe("sessions", () => {
-    test("one does not see the views and settings of another, and finds its own again", async () => {
-      const name = "spark.sql.session.timeZone";
-      await using first = await openSpark({ remote: spark.remote });
-      await using second = await openSpark({ remote: spark.remote });
-      await first.createView("own", first.relation("select ? as x", [7n]));
-      await first.set({ [name]: "Asia/Tokyo" });
-      assert.deepEqual((await first.query("select * from own")).rows, [[7n]]);
-      await assert.rejects(second.query("select * from own"), { code: "QUERY_INVALID" });
-      assert.equal((await second.settings([name])).get(name), "UTC");
-      await first.leave();
-      await using again = await openSpark({ remote: spark.remote, sessionId: first.id });
-      assert.deepEqual((await again.query("select * from own")).rows, [[7n]]);
-      const settings = await again.settings([name, "spark.no.such"]);
-      assert.deepEqual(
-        [...settings],
-        [
-          [name, "Asia/Tokyo"],
-          ["spark.no.such", undefined],
-        ],
-      );
-    });
-
-    test("of two users, neither comes into the other's session", async () => {
-      await using one = await openSpark({ remote: spark.remote, userId: "one" });
-      await one.createView("own", one.relation("select 1"));
-      await using two = await openSpark({ remote: spark.remote, userId: "two", sessionId: one.id });
-      await assert.rejects(two.query("select * from own"), { code: "QUERY_INVALID" });
-    });
-  });
-
-  describe("streams", () => {
-    test("one from SQL over a source runs, is found, tells how far it is, and stops", async () => {
-      const source = session.streamOf({ format: "rate", options: { rowsPerSecond: "1000" } });
-      await session.createView("ticks", source);
-      const stream = await session.streams.start("select value * 2 as even from ticks", {
-        format: "memory",
-        name: "evens",
-      });
-      while ((await stream.progress()).every(({ inputRows }) => inputRows === 0));
-      assert.equal((await stream.status()).isActive, true);
-      const [found, ...others] = await session.streams.list();
-      assert.deepEqual(
-        [found?.id, found?.runId, found?.name, others],
-        [stream.id, stream.runId, "evens", []],
-      );
-      await assert.rejects(stream.ended(AbortSignal.abort(new Error("waited"))), { message: "waited" });
-      await stream.stop();
-      await stream.ended();
-      assert.equal((await stream.status()).isActive, false);
-      assert.deepEqual(await session.streams.list(), []);
-      assert.deepEqual(await only("select count(*) > 0, min(even) from evens"), [true, 0n]);
-    });
-
-    test("one over a Delta table goes on where its checkpoint ended, and takes each row once", async () => {
-      const [from, to, checkpoint] = ["from", "to", "checkpoint"].map((name) => join(folder.path, name)) as [
-        string,
-        string,
-        string,
-      ];
-      await session.run(`create table delta.\`${from}\` (n bigint) using delta`);
-      for (const n of [1n, 2n]) {
-        await session.run(`insert into delta.\`${from}\` values (?)`, { parameters: [n] });
-        const source = session.streamOf({ format: "delta", paths: [from] });
-        const stream = await session.streams.start(source, {
-          format: "delta",
-          path: to,
-          checkpoint,
-          trigger: "now",
-        });
-        await stream.ended();
-        assert.equal(
-          (await stream.progress()).reduce((sum, { inputRows }) => sum + inputRows, 0),
-          1,
-        );
-      }
-      assert.deepEqual((await session.query(`select n from delta.\`${to}\` order by n`)).rows, [[1n], [2n]]);
-    });
-
-    test("one that fails says why where it is awaited", async () => {
-      await session.createView("ticks", session.streamOf({ format: "rate" }));
-      const sql = "select raise_error('broken') as x from ticks";
-      const stream = await session.streams.start(sql, { format: "noop" });
-      await assert.rejects(stream.ended(), { code: "ENGINE_FAILED", message: /STREAM_FAILED.*broken/ });
     });
   });
 
@@ -415,21 +242,6 @@ describe("the Spark Connect client", { skip }, () => {
     assert.deepEqual(textsIn(made), textsIn(join(ROOT, "src/adapters/spark/connect/proto")));
   });
 });
-
-/** The session again, over a connection of its own that is closed when the test file ends. */
-function resume(sessionId: string): { interruptOperation(id: string): Promise<readonly string[]> } {
-  return {
-    interruptOperation: async (id) => {
-      await using again = await openSpark({ remote: spark.remote, sessionId });
-      return again.interruptOperation(id);
-    },
-  };
-}
-
-function isCanceled(error: Error & { details?: object }): boolean {
-  assert.deepEqual(pick(error.details), { errorClass: "OPERATION_CANCELED", sqlState: "HY008" });
-  return true;
-}
 
 function pick(details: object | undefined): object {
   const { errorClass, sqlState } = (details ?? {}) as { errorClass?: string; sqlState?: string };
