@@ -23,6 +23,12 @@ import { patience } from "./retry.ts";
 /** A plan: a relation that gives rows, or a command. */
 export type Plan = MessageInitShape<typeof PlanSchema>;
 
+/**
+ * A statement is stopped at this age or later: Spark cancels the jobs that it has begun, and one that it begins a moment
+ * after runs to its end, whoever asked.
+ */
+const SETTLE_MS = 2000;
+
 type Release = NonNullable<MessageInitShape<typeof ReleaseExecuteRequestSchema>["release"]>;
 
 /** Limits and marks of a statement. */
@@ -54,7 +60,7 @@ export async function* execute(
     if (limit.signal.aborted) throw limit.signal.reason;
     throw await failureOf(error, link);
   } finally {
-    operation.releaseAll();
+    operation.releaseAll(limit.signal.aborted);
   }
 }
 
@@ -66,6 +72,7 @@ class Operation {
   readonly #tags: readonly string[];
   #lastResponseId: string | undefined;
   #wasSent = false;
+  #sentMs: number | undefined;
   #isComplete = false;
   #isReleasing = false;
 
@@ -101,8 +108,16 @@ class Operation {
   }
 
   /** Stops what runs and lets the server forget it; nothing if it was never sent. */
-  releaseAll(): void {
-    if (this.#wasSent) this.#link.beside(this.#release({ case: "releaseAll", value: {} }));
+  releaseAll(isStopped: boolean): void {
+    if (this.#sentMs === undefined) return;
+    const { clock } = this.#link;
+    const isYoung = isStopped && this.#lastResponseId === undefined;
+    const waitMs = isYoung ? Math.max(0, this.#sentMs + SETTLE_MS - clock.monotonicMs()) : 0;
+    const work = async (): Promise<void> => {
+      if (waitMs > 0) await clock.sleep(waitMs);
+      await this.#release({ case: "releaseAll", value: {} });
+    };
+    this.#link.beside(work());
   }
 
   #connect(signal: AbortSignal): AsyncIterable<ExecutePlanResponse> {
@@ -113,6 +128,7 @@ class Operation {
       return client.reattachExecute({ ...fields, ...last }, { signal });
     }
     this.#wasSent = true;
+    this.#sentMs = this.#link.clock.monotonicMs();
     const reattachOptions = { case: "reattachOptions", value: { reattachable: true } } as const;
     const requestOptions = [{ requestOption: reattachOptions }];
     return client.executePlan(
