@@ -72,6 +72,23 @@ describe("the Spark Connect client over time", { skip }, () => {
       await assertGone(own, operationId);
     });
 
+    test("a statement that is left before it has rows is stopped when Spark can stop it, not before", async () => {
+      const waits: number[] = [];
+      const sleep = async (ms: number, signal?: AbortSignal): Promise<void> => {
+        waits.push(ms);
+        await systemClock.sleep(ms, signal);
+      };
+      const clock = { ...systemClock, sleep, monotonicMs: () => 0 };
+      await using own = await openSpark({ remote: spark.remote, clock });
+      const [operationId, canceller] = [randomUUID(), new AbortController()];
+      const sql = "select count(*) from range(10000000000)";
+      const asked = own.query(sql, { operationId, signal: canceller.signal });
+      setImmediate(() => canceller.abort(new Error("enough")));
+      await assert.rejects(asked, { message: "enough" });
+      await assertGone(own, operationId);
+      assert.deepEqual(waits, [2000]);
+    });
+
     test("leaving a result early ends the statement on the server", async () => {
       await using own = await openSpark({ remote: spark.remote });
       const operationId = randomUUID();

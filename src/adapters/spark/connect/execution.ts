@@ -24,7 +24,7 @@ import { patience } from "./retry.ts";
 export type Plan = MessageInitShape<typeof PlanSchema>;
 
 /**
- * A statement is stopped at this age or later: Spark cancels the jobs that it has begun, and one that it begins a moment
+ * A statement without rows yet is stopped at this age or later: Spark cancels the jobs that it has begun, and one that it begins a moment
  * after runs to its end, whoever asked.
  */
 const SETTLE_MS = 2000;
@@ -54,13 +54,15 @@ export async function* execute(
 ): AsyncGenerator<ExecutePlanResponse> {
   using limit = timeLimit(link.clock, options);
   const operation = new Operation(link, plan, options);
+  let hasFailed = false;
   try {
     yield* operation.responses(limit.signal);
   } catch (error) {
     if (limit.signal.aborted) throw limit.signal.reason;
+    hasFailed = true;
     throw await failureOf(error, link);
   } finally {
-    operation.releaseAll(limit.signal.aborted);
+    operation.releaseAll(hasFailed);
   }
 }
 
@@ -74,6 +76,7 @@ class Operation {
   #wasSent = false;
   #sentMs: number | undefined;
   #isComplete = false;
+  #hasRows = false;
   #isReleasing = false;
 
   constructor(link: Link, plan: Plan, { operationId, tags }: StatementOptions) {
@@ -92,6 +95,7 @@ class Operation {
           tries.renew();
           this.#lastResponseId = response.responseId;
           this.#link.observe(response.serverSideSessionId);
+          if (response.responseType.case === "arrowBatch") this.#hasRows = true;
           if (response.responseType.case === "resultComplete") this.#isComplete = true;
           else yield response;
           this.#releaseRead();
@@ -108,10 +112,10 @@ class Operation {
   }
 
   /** Stops what runs and lets the server forget it; nothing if it was never sent. */
-  releaseAll(isStopped: boolean): void {
+  releaseAll(hasFailed: boolean): void {
     if (this.#sentMs === undefined) return;
     const { clock } = this.#link;
-    const isYoung = isStopped && this.#lastResponseId === undefined;
+    const isYoung = !hasFailed && !this.#isComplete && !this.#hasRows;
     const waitMs = isYoung ? Math.max(0, this.#sentMs + SETTLE_MS - clock.monotonicMs()) : 0;
     const work = async (): Promise<void> => {
       if (waitMs > 0) await clock.sleep(waitMs);
