@@ -4,6 +4,7 @@
 import { access, constants, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { SparkSession } from "./adapters/spark/connect/session.ts";
 import type { Config } from "./config.ts";
 import type { CheckpointCodec } from "./lakehouse/delta/checkpoint.ts";
 import type { ObjectStore } from "./lakehouse/delta/object-store.ts";
@@ -28,6 +29,8 @@ export interface Assembly extends AsyncDisposable {
   lake(options: { readonly create: boolean }): Promise<Lake>;
   /** The log of LOG. @throws LOG_CORRUPT, LAKE_NEWER, CONFIG_INVALID */
   log(options?: { readonly readOnly?: boolean }): Promise<DescribedLog>;
+  /** A session with the Spark server of SPARK_REMOTE. @throws CONFIG_INVALID */
+  spark(options: { readonly reconnectMsMax: number }): Promise<SparkSession>;
   /** The raw files of SOURCE_URL. @throws CONFIG_INVALID */
   rawSource(): Promise<RawSource>;
 }
@@ -79,6 +82,14 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
           ? kafkaLog(config, { clock, logger })
           : embeddedLog(config, { clock, logger }, readOnly)),
       ),
+    spark: async ({ reconnectMsMax }) => {
+      const { sparkRemote: remote } = config.engine;
+      if (remote === undefined) {
+        throw new AtriumError("CONFIG_INVALID", "SPARK_REMOTE is not set: name the Spark Connect server.");
+      }
+      const { openSpark } = await import("./adapters/spark/connect/session.ts");
+      return keep(await openSpark({ remote, reconnectMsMax, clock }));
+    },
     rawSource: async () => openSource(shared),
     [Symbol.asyncDispose]: async () => {
       for (const part of opened.toReversed()) await part[Symbol.asyncDispose]();

@@ -7,6 +7,7 @@ import { defineCommand, switchFlag } from "./command.ts";
 import { examineDisk } from "./doctor/disk.ts";
 import type { Finding } from "./doctor/finding.ts";
 import { examineLake } from "./doctor/lake.ts";
+import { examineSpark } from "./doctor/spark.ts";
 import { examineStore } from "./doctor/store.ts";
 import { LAKE_SETTINGS, LOG_SETTINGS, parts } from "./stages.ts";
 
@@ -19,7 +20,7 @@ export const doctorCommand = defineCommand({
     config: switchFlag("Shows every setting too, secrets as ***."),
     json: switchFlag("Prints the findings as JSON."),
   },
-  settings: [...LAKE_SETTINGS, ...LOG_SETTINGS, "SOURCE_URL"],
+  settings: [...LAKE_SETTINGS, ...LOG_SETTINGS, "SOURCE_URL", "SPARK_REMOTE"],
   examples: ["doctor --lake ./lake"],
   run: async (context) => {
     await using assembly = parts(context);
@@ -29,6 +30,7 @@ export const doctorCommand = defineCommand({
       ...(await examineDisk(context)),
       ...(await examineStore(context, assembly)),
       ...(await examineLake(context, assembly)),
+      ...(await examineSpark(context, assembly)),
     ];
     if (context.flags.config) {
       for (const { name, value } of describeConfig(context.config)) {

@@ -313,7 +313,7 @@ export const SETTINGS = {
   ENGINE: engine.given(kinds.choice(["duckdb"], ["spark"]), "duckdb", "What runs transforms and queries."),
   SPARK_REMOTE: engine.optional(
     kinds.text("URL", { pattern: /^sc:\/\/[^\s/@;]+\/?$/, allowed: "sc://host:port" }),
-    "Spark Connect server, used when ENGINE=spark is there (not in this version).",
+    "Spark Connect server. doctor looks at it; ENGINE=spark is not in this version.",
   ),
   ENGINE_MEMORY_MB: engine.given(
     kinds.integer(64, 1_048_576),
@@ -376,6 +376,7 @@ export const TOOL_VARIABLES: readonly string[] = [
   "ATRIUM_CACHE",
   "ATRIUM_REQUIRE_KETI",
   "ATRIUM_REQUIRE_SERVICES",
+  "ATRIUM_TEST_SPARK",
 ];
 
 /** True for the name of a setting (an alias is none). */

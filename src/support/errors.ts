@@ -61,6 +61,12 @@ export const ERROR_CATALOGUE = {
   STORE_DENIED: entry(1, 500, "The store refuses access."),
   STORE_FAILED: entry(1, 503, "The store failed or could not be reached."),
   ENGINE_FAILED: entry(1, 500, "A transform or query failed in the engine."),
+  ENGINE_UNREACHABLE: entry(
+    1,
+    503,
+    "The Spark server cannot be reached, or the connection broke for too long.",
+  ),
+  ENGINE_DENIED: entry(1, 500, "The Spark server refuses access."),
   QUERY_INVALID: entry(2, 400, "A SQL query is not valid or not read-only."),
   QUERY_TIMEOUT: entry(1, 503, "A query ran into its time limit."),
   PORT_IN_USE: entry(1, 500, "The HTTP port is taken by another process."),

@@ -44,6 +44,7 @@ const PACKAGE_HOMES: readonly (readonly [RegExp, RegExp])[] = [
   [/^(fastify|typebox|@fastify\/.*)$/, /^src\/api\//],
   [/^pino/, /^src\/support\/logger\.ts$/],
   [/^@platformatic\/kafka$/, /^src\/adapters\/kafka\//],
+  [/^(@bufbuild\/|@connectrpc\/|apache-arrow$)/, /^src\/adapters\/spark\//],
   [/^@aws-sdk\//, /^src\/adapters\/s3\//],
 ];
 
@@ -204,7 +205,12 @@ function isAdapter(path: string): boolean {
 }
 
 function mayImportAdapter(from: string, adapter: string): boolean {
-  return from === "src/assemble.ts" || posix.dirname(from) === posix.dirname(adapter);
+  return from === "src/assemble.ts" || systemOf(from) === systemOf(adapter);
+}
+
+/** `src/adapters/duckdb`, however deep the file is in it. */
+function systemOf(path: string): string {
+  return path.split("/").slice(0, 3).join("/");
 }
 
 function stageOf(path: string): number {
