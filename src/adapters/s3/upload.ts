@@ -65,13 +65,19 @@ async function putParts(s3: S3Access, upload: Upload): Promise<void> {
     const parts = await sendParts(s3, upload, UploadId);
     await complete(s3, upload, { ...place, UploadId, MultipartUpload: { Parts: [...parts] } });
   } catch (error) {
-    // Should that fail too, upkeep aborts it later.
-    const abort = new AbortMultipartUploadCommand({ ...place, UploadId });
-    await s3
-      .request(what, async (abortSignal) => s3.client.send(abort, { abortSignal }))
-      .catch(() => undefined);
+    await abort(s3, what, { ...place, UploadId });
     throw error;
   }
+}
+
+type UploadPlace = ConstructorParameters<typeof AbortMultipartUploadCommand>[0];
+
+/** Should that fail too, upkeep aborts it later. */
+async function abort(s3: S3Access, what: string, place: UploadPlace): Promise<void> {
+  const command = new AbortMultipartUploadCommand(place);
+  await s3
+    .request(what, async (abortSignal) => s3.client.send(command, { abortSignal }))
+    .catch(() => undefined);
 }
 
 async function sendParts(
@@ -109,10 +115,14 @@ async function complete(
   { what, key, size }: Upload,
   command: ConstructorParameters<typeof CompleteMultipartUploadCommand>[0],
 ): Promise<void> {
+  let tries = 0;
   try {
     await s3.request(
       what,
-      async (abortSignal) => s3.client.send(new CompleteMultipartUploadCommand(command), { abortSignal }),
+      async (abortSignal) => {
+        tries += 1;
+        return s3.client.send(new CompleteMultipartUploadCommand(command), { abortSignal });
+      },
       s3.limits.partMsMax,
     );
   } catch (error) {
@@ -121,6 +131,8 @@ async function complete(
     const found = await s3.request(what, async (abortSignal) => s3.client.send(head, { abortSignal }));
     if (found.ContentLength !== size) throw error;
   }
+  // Two completions at once can leave an upload behind that is none.
+  if (tries > 1) await abort(s3, what, command);
 }
 
 async function bytesOf(file: FileHandle, from: number, length: number): Promise<Uint8Array> {
