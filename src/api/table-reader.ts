@@ -5,7 +5,7 @@ import type { Snapshot } from "../lakehouse/delta/snapshot.ts";
 import { filesMatching, statsOf } from "../lakehouse/delta/stats.ts";
 import type { Answer } from "../lakehouse/engine.ts";
 import { openLake, tableInput, type Lake } from "../lakehouse/lake.ts";
-import { bytesOf, rowsOf } from "../lakehouse/summary.ts";
+import { bytesOf, rowsIn, rowsOf } from "../lakehouse/summary.ts";
 import { TABLE_NAMES, type TableName } from "../reading/tables.ts";
 import { AtriumError, isAtriumError } from "../support/errors.ts";
 import { instantOfMs, parseInstant, startOfDay, type Instant } from "./instants.ts";
@@ -138,10 +138,6 @@ function groupsByDay(files: readonly AddFile[], rowsMax: number): readonly (read
   }
   if (group.length > 0) groups.push(group);
   return groups;
-}
-
-function rowsIn(files: readonly AddFile[]): number {
-  return files.reduce((sum, file) => sum + (statsOf(file)?.numRecords ?? 0), 0);
 }
 
 function newestOf(files: readonly AddFile[], column: string): Instant | undefined {

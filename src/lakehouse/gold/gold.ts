@@ -9,7 +9,7 @@ import type { TableName } from "../../reading/tables.ts";
 import { present } from "../../support/assert.ts";
 import { AtriumError } from "../../support/errors.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
-import { refuseAhead } from "../followers.ts";
+import { followerAppId, refuseAhead } from "../followers.ts";
 import { ensureTable, type Lake } from "../lake.ts";
 import { repeatAfterLostRace } from "../lost-race.ts";
 import { OPERATIONS } from "../operations.ts";
@@ -20,7 +20,7 @@ import { restateDays, type Restated } from "./restatements.ts";
 import { GOLD_TRANSFORMS, type GoldTransform } from "./transforms.ts";
 
 /** The txn appId under which a gold table keeps the silver version that it reflects. */
-export const GOLD_APP_ID = "gold:silver/readings";
+export const GOLD_APP_ID = followerAppId("gold/room_daily");
 
 /** What to make. */
 export interface GoldOptions extends MakeOptions {

@@ -14,7 +14,7 @@ import type { AddFile, RemoveAction } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import type { VersionChange } from "../delta/table.ts";
 import type { FilesInput, RowsInput } from "../engine.ts";
-import { refuseAhead } from "../followers.ts";
+import { followerAppId, refuseAhead } from "../followers.ts";
 import { ensureTable, publish, tableInput, type Lake } from "../lake.ts";
 import { repeatAfterLostRace } from "../lost-race.ts";
 import { OPERATIONS } from "../operations.ts";
@@ -22,7 +22,7 @@ import { rowsIn } from "../summary.ts";
 import { readingsOfDay, TAGGED_TABLE, wereFinal } from "./day-tags.ts";
 
 /** The txn appId under which gold/restatements keeps the last version of gold/room_daily that it has looked at. */
-export const RESTATE_APP_ID = "restate:gold/room_daily";
+export const RESTATE_APP_ID = followerAppId("gold/restatements");
 
 const TABLE: TableName = "gold/restatements";
 /** Versions whose changes are in memory at a time. */

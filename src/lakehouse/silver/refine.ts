@@ -12,14 +12,14 @@ import type { AddFile } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import { filesMatching, statsOf } from "../delta/stats.ts";
 import type { FilesInput } from "../engine.ts";
-import { refuseAhead } from "../followers.ts";
+import { followerAppId, refuseAhead } from "../followers.ts";
 import { ensureTable, tableInput, writeFiles, type Lake } from "../lake.ts";
 import { OPERATIONS } from "../operations.ts";
 import { rowsIn } from "../summary.ts";
 import { KEY_COUNT_SQL, silverSql, type DuplicateRisk } from "./transform.ts";
 
 /** The txn appId under which silver keeps the last bronze version that it holds. */
-export const REFINE_APP_ID = "refine:bronze/readings";
+export const REFINE_APP_ID = followerAppId("silver/readings");
 
 /** A batch is given up after losing so often to writers that remove rows. */
 const ATTEMPTS_MAX = 5;

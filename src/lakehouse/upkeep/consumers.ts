@@ -3,30 +3,8 @@
 import type { TableName } from "../../reading/tables.ts";
 import { readCommits } from "../delta/log-reader.ts";
 import type { Commit, Snapshot } from "../delta/snapshot.ts";
-import { GOLD_APP_ID } from "../gold/gold.ts";
-import { GOLD_TRANSFORMS } from "../gold/transforms.ts";
+import { FOLLOWERS } from "../followers.ts";
 import type { Lake } from "../lake.ts";
-import { REFINE_APP_ID } from "../silver/refine.ts";
-
-/** A table that is made from another one's commits, and the txn under which it keeps how far it is. */
-interface Consumer {
-  readonly table: TableName;
-  readonly appId: string;
-  /** True if a consumer without a position reads the whole table, and no commits. */
-  readonly startsFromSnapshot: boolean;
-}
-
-const CONSUMERS: Partial<Record<TableName, readonly Consumer[]>> = {
-  "bronze/readings": [{ table: "silver/readings", appId: REFINE_APP_ID, startsFromSnapshot: false }],
-  "silver/readings": GOLD_TRANSFORMS.map(({ table }) => ({
-    table,
-    appId: GOLD_APP_ID,
-    startsFromSnapshot: true,
-  })),
-  "gold/room_daily": [
-    { table: "gold/restatements", appId: "restate:gold/room_daily", startsFromSnapshot: false },
-  ],
-};
 
 /** Tables whose consumer compares what a commit added with what it removed; the others read live files only. */
 const REMOVED_FILES_ARE_READ: ReadonlySet<TableName> = new Set(["gold/room_daily"]);
@@ -37,7 +15,8 @@ const COMMITS_AT_ONCE = 64;
 /** The version up to which all consumers of a table have its commits, -1 for none of them; undefined if nobody waits for any. */
 export async function consumedVersion(lake: Lake, name: TableName): Promise<number | undefined> {
   let smallest: number | undefined;
-  for (const { table, appId, startsFromSnapshot } of CONSUMERS[name] ?? []) {
+  for (const { table, appId, follows, startsFromSnapshot } of FOLLOWERS) {
+    if (follows !== name) continue;
     const position = (await lake.table(table).snapshot())?.txns.get(appId);
     if (position === undefined && startsFromSnapshot) continue;
     smallest = Math.min(smallest ?? Number.MAX_SAFE_INTEGER, Number(position ?? -1n));
