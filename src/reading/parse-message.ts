@@ -19,6 +19,7 @@ export const REJECTION_REASONS = {
   not_utf8: "The message is not valid UTF-8.",
   not_json: "The message is not valid JSON.",
   not_an_object: "The message is JSON, but no object.",
+  nested_too_deep: "The message is nested more than 100 levels deep.",
   room_missing: "There is no field room.",
   room_invalid: "The room is no text of 1 to 100 printable characters (200 bytes when percent-encoded).",
   sensor_missing: "There is no field sensor.",
@@ -49,6 +50,8 @@ const ROOM_LENGTH_MAX = 100;
 /** A folder's name has at most 255 bytes, `room=` included. */
 const ROOM_ENCODED_LENGTH_MAX = 200;
 const DETAIL_LENGTH_MAX = 200;
+/** Deeper ones would exhaust the stack where they are written again. */
+const NESTING_MAX = 100;
 const READING_FIELDS: ReadonlySet<string> = new Set(["room", "sensor", "ts", "value"]);
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -84,7 +87,9 @@ function parseJson(text: string): Rejection | { readonly fields: Readonly<Record
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return reject("not_an_object", `JSON, but no object: ${text}`);
   }
-  return { fields: Object.fromEntries(Object.entries(value)) };
+  if (isDeeper(value, NESTING_MAX))
+    return reject("nested_too_deep", `more than ${NESTING_MAX} levels: ${text}`);
+  return { fields: value as Readonly<Record<string, unknown>> };
 }
 
 function readFields(
@@ -132,10 +137,27 @@ function readValue(value: unknown): number | Rejection {
 
 /** The fields that are no part of a reading, with numbers written as they were sent (a 64-bit id stays whole). */
 function otherFields(fields: Readonly<Record<string, unknown>>, text: string): string | undefined {
-  if (Object.keys(fields).every((name) => READING_FIELDS.has(name))) return undefined;
-  const whole: unknown = JSON.parse(text, keepDigits);
-  const others = Object.entries(whole as object).filter(([name]) => !READING_FIELDS.has(name));
-  return JSON.stringify(Object.fromEntries(others));
+  const names = Object.keys(fields).filter((name) => !READING_FIELDS.has(name));
+  if (names.length === 0) return undefined;
+  const mayDiffer = ODD_NUMBER.test(text) && names.some((name) => holdsNumber(fields[name]));
+  const whole = mayDiffer ? (JSON.parse(text, keepDigits) as Readonly<Record<string, unknown>>) : fields;
+  return JSON.stringify(Object.fromEntries(names.map((name) => [name, whole[name]])));
+}
+
+/**
+ * What a number may hold that is not written again as it stands: an exponent, more than 15 digits, a zero at the end of a
+ * fraction, a minus zero, or a fraction so small that it is written with an exponent. Texts may hold it as well.
+ */
+const ODD_NUMBER = /\d[eE]|[\d.]{16}|\.\d*0(?!\d)|-0|0\.000000/;
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((member) => isDeeper(member, levels - 1));
+}
+
+function holdsNumber(value: unknown): boolean {
+  if (typeof value === "number") return true;
+  return typeof value === "object" && value !== null && Object.values(value).some(holdsNumber);
 }
 
 /** A reviver for JSON.parse that keeps numbers as they were written, for JSON.stringify: a 64-bit id stays whole. */

@@ -45,6 +45,27 @@ test("other fields are kept as attributes with their digits as sent", () => {
   assert.equal(outcome.attributes, '{"serial":12345678901234567890,"unit":"ppm","at":{"x":1.10}}');
 });
 
+test("a number among the other fields is written as it was sent, whatever its form", () => {
+  const digits = fc.stringMatching(/^-?(0|[1-9]\d{0,17})(\.\d{1,12})?([eE][+-]?\d{1,2})?$/);
+  const texts = fc.string({ maxLength: 8 }).map((text) => JSON.stringify(text));
+  fc.assert(
+    fc.property(fc.array(fc.oneof(digits, texts), { minLength: 1 }), (members) => {
+      const attributes = `{"a":${members[0]},"b":[${members.join(",")}],"c":{"d":${members[0]}}}`;
+      const outcome = parse(
+        `{"room":"413","sensor":"co2","ts":1377299108,"value":495,${attributes.slice(1)}`,
+      );
+      assert.ok(!isRejection(outcome));
+      assert.equal(outcome.attributes, attributes);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("a message may be nested 100 levels deep", () => {
+  const text = `{"room":"413","sensor":"co2","ts":1,"value":1,"a":${"[".repeat(99)}1${"]".repeat(99)}}`;
+  assert.ok(!isRejection(parse(text)));
+});
+
 const REJECTED: readonly (readonly [RejectionReason, string | Uint8Array])[] = [
   ["not_utf8", Buffer.from([0x7b, 0xff, 0x7d])],
   ["not_json", "1377299108, 495.00"],
@@ -53,6 +74,11 @@ const REJECTED: readonly (readonly [RejectionReason, string | Uint8Array])[] = [
   ["not_an_object", "[1]"],
   ["not_an_object", "null"],
   ["not_an_object", "1377299108"],
+  ["nested_too_deep", `{"room":${"[".repeat(400_000)}${"]".repeat(400_000)}}`],
+  [
+    "nested_too_deep",
+    `{"room":"413","sensor":"co2","ts":1,"value":1,"a":${'{"a":'.repeat(100)}1${"}".repeat(100)}}`,
+  ],
   ["room_missing", '{"sensor":"co2","ts":1377299108,"value":495}'],
   ["room_invalid", '{"room":413,"sensor":"co2","ts":1377299108,"value":495}'],
   ["room_invalid", '{"room":" ","sensor":"co2","ts":1377299108,"value":495}'],
