@@ -3,6 +3,8 @@
 import { API_FLOOR, type Served } from "./api.ts";
 import type { Ratios } from "./baseline.ts";
 import type { PaceKept } from "./pace.ts";
+import { serviceGoals } from "./service-report.ts";
+import type { ServiceFigures } from "./services.ts";
 import type { StageUsage } from "./stages.ts";
 
 /** All that one call of the bench has measured; what was not asked for is left out. */
@@ -14,6 +16,7 @@ export interface Measurements {
   readonly memory: ReadonlyMap<number, StageUsage>;
   readonly paces: readonly PaceKept[];
   readonly api: Served | undefined;
+  readonly services: ServiceFigures;
 }
 
 /** A promise and whether it held. */
@@ -30,7 +33,10 @@ const RATE_ERROR_MAX = 0.01;
 const LATENESS_P99_MS_MAX = 50;
 
 /** The promises that these measurements can say something of; those on speed and memory only for the whole KETI folder. */
-export function goalsOf({ stages, memory, paces }: Measurements, isWholeKeti: boolean): readonly Goal[] {
+export function goalsOf(
+  { stages, memory, paces, services }: Measurements,
+  isWholeKeti: boolean,
+): readonly Goal[] {
   const run = isWholeKeti ? (stages.get("run") ?? memory.get(Math.max(...memory.keys()))) : undefined;
   const generate = stages.get("generate");
   return [
@@ -39,6 +45,7 @@ export function goalsOf({ stages, memory, paces }: Measurements, isWholeKeti: bo
       ? []
       : [atLeast("generate, rows/s", perSecond(generate), GENERATE_ROWS_PER_SECOND_MIN)]),
     ...paces.map(paceGoal),
+    ...serviceGoals(services),
   ];
 }
 

@@ -12,6 +12,7 @@ import { type MeasureOptions, removeFolder, ROOT, temporaryFolder } from "./meas
 import { measurePaces } from "./pace.ts";
 import { type Plan, planOf, roomCountsOf, stagesOf, USAGE } from "./plan.ts";
 import { type Report, reportJson, reportText } from "./report.ts";
+import { measureServices } from "./services.ts";
 import {
   measureMemory,
   measureRound,
@@ -79,7 +80,8 @@ async function measureAll(plan: Plan, dataset: Dataset, options: MeasureOptions)
     stages.set("generate", await measureGenerate(options));
   }
   const paces = plan.parts.includes("pace") ? await measurePaces(dataset, { ...options, say }) : [];
-  return { floor: medianUsage(rounds.map((round) => round.floor)), stages, memory, paces, api };
+  const services = await measureServices(plan.parts, { ...options, say });
+  return { floor: medianUsage(rounds.map((round) => round.floor)), stages, memory, paces, api, services };
 }
 
 function medianStages(rounds: readonly Round[]): readonly (readonly [Stage, StageUsage])[] {

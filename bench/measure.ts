@@ -34,6 +34,8 @@ export interface MeasureOptions {
   readonly cwd: string;
   /** Ends the process. */
   readonly signal: AbortSignal;
+  /** Settings beside those that every process has. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Takes word of what is measured next. */
@@ -61,7 +63,11 @@ export async function measure(
 }
 
 /** Starts a program (Node or a script that becomes Node) with the preload that reports its usage. */
-export function start(program: string, args: readonly string[], { cwd, signal }: MeasureOptions): Running {
+export function start(
+  program: string,
+  args: readonly string[],
+  { cwd, signal, env = {} }: MeasureOptions,
+): Running {
   const { PATH = "", HOME = "", TMPDIR = tmpdir() } = process.env;
   const startMs = performance.now();
   const child = spawn(program, args, {
@@ -69,7 +75,7 @@ export function start(program: string, args: readonly string[], { cwd, signal }:
     signal,
     timeout: PROCESS_SECONDS_MAX * 1000,
     killSignal: "SIGKILL",
-    env: { PATH, HOME, TMPDIR, LOG_LEVEL: "error", NODE_OPTIONS: `--import=${PRELOAD}` },
+    env: { PATH, HOME, TMPDIR, LOG_LEVEL: "error", NODE_OPTIONS: `--import=${PRELOAD}`, ...env },
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
   const stdout = textOf(child.stdio[1]);

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { STAGES, type Stage } from "./stages.ts";
 
 /** The parts that `--only` may name. */
-export const PARTS = [...STAGES, "memory", "generate", "api", "pace"] as const;
+export const PARTS = [...STAGES, "memory", "generate", "api", "pace", "kafka", "freshness", "s3"] as const;
 
 /** A part of the bench. */
 export type Part = (typeof PARTS)[number];
@@ -25,7 +25,8 @@ const ROUNDS_MAX = 20;
 /** Explains the arguments. */
 export const USAGE = `Measures Atrium on the KETI folder (KETI_DIR or ../shared/data/keti), or on generated readings where there is none.
 
-  --only PART,...   only these of ${PARTS.join(", ")}
+  --only PART,...   only these of ${PARTS.join(", ")};
+                    the last three start real services, where Java and Go are there
   --rooms ROOM,...  only these rooms: a quick run
   --rounds N        1 to ${ROUNDS_MAX} rounds of floor and stages, of which the medians count (default 1)
   --save            stores the ratios as the new baseline of these readings (bench/baseline.json)

@@ -2,6 +2,7 @@
 
 import { type Ratios, type Verdict, verdictOf, verdictOfAll } from "./baseline.ts";
 import { type Goal, goalsOf, type Measurements, pathName, perSecond, rateError, ratiosOf } from "./goals.ts";
+import { serviceTables } from "./service-report.ts";
 import type { StageUsage } from "./stages.ts";
 import { type Cell, number, tableText } from "./table.ts";
 
@@ -17,7 +18,7 @@ export interface Report {
 
 /** The tables, in the order of measuring; those without rows are left out. */
 export function reportText({ about, measurements, stored, isWholeKeti }: Report): string {
-  const { memory, paces, api } = measurements;
+  const { memory, paces, api, services } = measurements;
   const goals = goalsOf(measurements, isWholeKeti);
   const parts = [
     `${about}\n`,
@@ -25,6 +26,7 @@ export function reportText({ about, measurements, stored, isWholeKeti }: Report)
     memory.size === 0 ? "" : tableText(["run on", "readings", "peak MB", "wall s"], memoryRows(memory)),
     paces.length === 0 ? "" : tableText(PACE_HEADER, paceRows(measurements)),
     api === undefined ? "" : tableText(API_HEADER, apiRows(measurements, stored)),
+    ...serviceTables(services),
     goals.length === 0 ? "" : tableText(["promise", "measured", "held"], goals.map(goalRow)),
   ];
   return parts.filter((part) => part !== "").join("\n");
@@ -32,7 +34,7 @@ export function reportText({ about, measurements, stored, isWholeKeti }: Report)
 
 /** The same as one object; ratios are wall, CPU (of stages) and p50 (of paths) to the floor. */
 export function reportJson({ about, measurements, stored, isWholeKeti }: Report) {
-  const { floor, stages, memory, paces, api } = measurements;
+  const { floor, stages, memory, paces, api, services } = measurements;
   const ratios = ratiosOf(measurements);
   const verdicts: Record<string, Verdict> = {};
   for (const [name, ratio] of Object.entries(ratios)) verdicts[name] = verdictOf(ratio, stored[name]);
@@ -43,6 +45,7 @@ export function reportJson({ about, measurements, stored, isWholeKeti }: Report)
     memory: [...memory].map(([rooms, usage]) => ({ rooms, ...usage })),
     paces,
     api,
+    services,
     ratios,
     stored,
     verdicts,

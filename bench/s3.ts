@@ -1,76 +1,95 @@
-// How long a query for one room and one day takes on S3, with an empty cache and with a full one: `node bench/s3.ts [--delay MS]`.
+// How long a query for one room and one day takes over HTTP on a lake on S3, with its days not in the cache and in it, beside
+// the same lake in a folder.
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { parseArgs } from "node:util";
-import { startS3 } from "../services/s3.ts";
-import { done, start } from "../test/support/program.ts";
-import { s3Proxy } from "../test/support/s3-proxy.ts";
+import type { S3 } from "../services/s3.ts";
 import { quantile } from "./figures.ts";
+import { ATRIUM, measure, type MeasureOptions, type Say, start } from "./measure.ts";
 
-const { values } = parseArgs({ options: { delay: { type: "string", default: "0" } } });
-const LAKE = "s3://lake/bench";
-const [ROOMS, DAYS] = [10, 14];
-const CACHED_ROUNDS = 5;
-
-const folder = await mkdtemp(join(tmpdir(), "atrium-bench-"));
-const gateway = await startS3({ folder: join(folder, "s3") });
-const proxy = await s3Proxy(gateway.endpoint, { delayMs: Number(values.delay) });
-try {
-  const env: Record<string, string> = {
-    ...gateway.settings,
-    LOG_LEVEL: "error",
-    LOG_PATH: join(folder, "log.db"),
-    CACHE_DIR: join(folder, "cache"),
-  };
-  const raw = join(folder, "raw");
-  await done(["generate", "--rooms", `${ROOMS}`, "--days", `${DAYS}`, "--seed", "1", "--out", raw]);
-  await done(["run", "--raw", raw, "--lake", LAKE], { env });
-  await done(["table", "compact", "--lake", LAKE], { env });
-  const far = { ...env, S3_ENDPOINT: proxy.endpoint, CACHE_DIR: join(folder, "cold") };
-  delete (far as Record<string, string>)["AWS_ENDPOINT_URL_S3"];
-  console.log(`on S3, ${values.delay} ms away`);
-  await measure(LAKE, far);
-  const local = join(folder, "lake");
-  await done(["table", "copy", "--lake", LAKE, "--into", local], { env });
-  console.log("in a folder");
-  await measure(local, env);
-} finally {
-  await proxy[Symbol.asyncDispose]();
-  await gateway.stop();
-  await rm(folder, { recursive: true, force: true });
+/** The queries of one kind. */
+export interface QueryTimes {
+  readonly what: string;
+  readonly queries: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
 }
 
-async function measure(lake: string, env: Record<string, string>): Promise<void> {
-  const server = start(["serve", "--lake", lake, "--api-port", "0"], { env });
+/** What is measured on a gateway. */
+export interface GatewayOptions extends MeasureOptions {
+  readonly gateway: S3;
+  readonly say: Say;
+}
+
+const LAKE = "s3://lake/bench";
+const SIZE = ["--rooms", "10", "--days", "14", "--seed", "1"];
+const ROUNDS = 5;
+
+/** Makes a lake on the gateway and asks it for single rooms and days. */
+export async function measureS3({ gateway, say, ...options }: GatewayOptions): Promise<QueryTimes[]> {
+  const env = {
+    ...gateway.settings,
+    LOG_PATH: join(options.cwd, "log-of-s3.db"),
+    CACHE_DIR: join(options.cwd, "cache-of-s3"),
+  };
+  const inS3 = { ...options, env };
+  say("a lake on S3");
+  const raw = join(options.cwd, "raw-of-s3");
+  await measure(ATRIUM, ["generate", ...SIZE, "--out", raw], options);
+  await measure(ATRIUM, ["run", "--raw", raw, "--lake", LAKE], inS3);
+  await measure(ATRIUM, ["table", "compact", "--lake", LAKE], inS3);
+  say("queries on S3");
+  const cold = { ...inS3, env: { ...env, CACHE_DIR: join(options.cwd, "cache-empty") } };
+  const onS3 = await timesOf(LAKE, cold);
+  const folder = join(options.cwd, "lake-from-s3");
+  await measure(ATRIUM, ["table", "copy", "--lake", LAKE, "--into", folder], inS3);
+  const inFolder = await timesOf(folder, options);
+  return [
+    queryTimes("on S3, not in the cache", onS3.first),
+    queryTimes("on S3, in the cache", onS3.again),
+    queryTimes("in a folder", inFolder.again),
+  ];
+}
+
+interface Times {
+  readonly first: readonly number[];
+  readonly again: readonly number[];
+}
+
+async function timesOf(lake: string, options: MeasureOptions): Promise<Times> {
+  const server = start(ATRIUM, ["serve", "--lake", lake, "--api-port", "0"], options);
   try {
-    let base: string | undefined;
-    while (base === undefined) {
-      base = /http:\/\/[\w.:[\]-]+/.exec(server.output())?.[0];
-      await Promise.race([delay(20), server.ended]);
-    }
+    const base = await baseOf(server);
     // Starts the engine and reads the tables' logs; the days of silver are still cold.
     const kpis = await answerOf(`${base}/v1/kpis/daily?limit=1000`);
-    const days = [...new Set(kpis.match(/\d{4}-\d\d-\d\d/g) ?? [])].toSorted();
+    const days = [...new Set(kpis.match(/\d{4}-\d\d-\d\d/g))].toSorted();
     const room = /"room":\s*"([^"]+)"/.exec(kpis)?.[1] ?? "";
-    const path = (day: string): string => `${base}/silver/readings?date=${day}&room=${room}&limit=1000`;
-    await answerOf(path(days[0] ?? ""));
-    const cold: number[] = [];
-    const cached: number[] = [];
-    for (const day of days.slice(1)) cold.push(await timed(path(day)));
-    for (let round = 0; round < CACHED_ROUNDS; round += 1) {
-      for (const day of days.slice(1)) cached.push(await timed(path(day)));
+    const urls = days.map((day) => `${base}/silver/readings?date=${day}&room=${room}&limit=1000`);
+    await answerOf(urls[0] ?? base);
+    const first: number[] = [];
+    const again: number[] = [];
+    for (const url of urls.slice(1)) first.push(await timed(url));
+    for (let round = 0; round < ROUNDS; round += 1) {
+      for (const url of urls.slice(1)) again.push(await timed(url));
     }
-    for (const [name, times] of Object.entries({ cold, cached })) {
-      const [p50, p99] = [quantile(times, 0.5), quantile(times, 0.99)];
-      console.log(`${name}: ${times.length} queries, p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`);
-    }
+    return { first, again };
   } finally {
     server.child.kill("SIGTERM");
     await server.ended;
   }
+}
+
+async function baseOf({ output, ended }: ReturnType<typeof start>): Promise<string> {
+  let base: string | undefined;
+  while (base === undefined) {
+    await Promise.race([delay(20), ended.then(() => Promise.reject(new Error("the server has ended")))]);
+    base = /http:\/\/[\w.:[\]-]+/.exec(output())?.[0];
+  }
+  return base;
+}
+
+function queryTimes(what: string, times: readonly number[]): QueryTimes {
+  return { what, queries: times.length, p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99) };
 }
 
 async function timed(url: string): Promise<number> {

@@ -87,8 +87,9 @@ function parseJson(text: string): Rejection | { readonly fields: Readonly<Record
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return reject("not_an_object", `JSON, but no object: ${text}`);
   }
-  if (isDeeper(value, NESTING_MAX))
+  if (isDeeper(value, NESTING_MAX)) {
     return reject("nested_too_deep", `more than ${NESTING_MAX} levels: ${text}`);
+  }
   return { fields: value as Readonly<Record<string, unknown>> };
 }
 

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { goalsOf, type Measurements, ratiosOf } from "../../bench/goals.ts";
 import type { PaceKept } from "../../bench/pace.ts";
 import { reportJson, reportText } from "../../bench/report.ts";
+import { NO_SERVICE_FIGURES } from "../../bench/services.ts";
 import type { StageUsage } from "../../bench/stages.ts";
 import { number, tableText } from "../../bench/table.ts";
 
@@ -23,6 +24,7 @@ function measured(more: Partial<Measurements> = {}): Measurements {
     memory: new Map(),
     paces: [],
     api: undefined,
+    services: NO_SERVICE_FIGURES,
     ...more,
   };
 }
@@ -100,6 +102,33 @@ test("the report shows each stage with its ratios, the stored ones and a verdict
   const json = reportJson(report);
   assert.deepEqual(json.verdicts, { "run.wall": "same", "run.cpu": "worse" });
   assert.equal(json.stages["run"]?.cpuSeconds, 18);
+});
+
+test("the figures of services are shown and held against their promises; what could not run is said", () => {
+  const flow = (what: string, wallSeconds: number) => ({
+    what,
+    messages: 160_000,
+    bytes: 1e7,
+    usage: usage(0, wallSeconds, { peakMemoryMb: 601 }),
+  });
+  const services = {
+    throughput: [flow("Kafka to bronze", 1), flow("replay to Kafka", 2)],
+    freshness: [],
+    queries: [{ what: "on S3, in the cache", queries: 5, p50Ms: 30, p99Ms: 90 }],
+    leftOut: ["no Go"],
+  };
+  const held = goalsOf(measured({ services }), false).map(({ what, isHeld }) => [what, isHeld]);
+  assert.deepEqual(held, [
+    ["Kafka to bronze, messages/s", true],
+    ["Kafka to bronze, peak MB", false],
+    ["replay to Kafka, messages/s", false],
+    ["one room, one day on S3, in the cache, p50 ms", true],
+  ]);
+  const report = { about: "", measurements: measured({ services }), stored: {}, isWholeKeti: false };
+  const text = reportText(report);
+  assert.match(text, /^Kafka to bronze +160,000 +160,000 +10\.0 +1\.0 +2 +601$/m);
+  assert.match(text, /^left out: no Go$/m);
+  assert.doesNotMatch(text, /^at 5,000/m);
 });
 
 test("a table is as wide as its widest cells, with numbers to the right", () => {
