@@ -83,8 +83,8 @@ const READ_RECORDS_MAX = 100_000;
 /** Rejected messages are kept as objects until they are committed: a batch with so many is full. */
 const REJECTED_MAX = 50_000;
 
-/** Attributes and rejected messages are kept as they are until they are committed: a batch with so many bytes is full. */
-const TEXT_BYTES_MAX = 32 * 1024 * 1024;
+/** Attributes and rejected messages are kept as texts until they are committed, some ten times as large: a batch with so many bytes is full. */
+const TEXT_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Where ingestion stands between two batches. */
 interface State {
