@@ -33,21 +33,24 @@ export async function createMetrics({
     else if (kind === "gauge") gauges.set(name, new Gauge<string>(shape));
     else histograms.set(name, new Histogram<string>({ ...shape, buckets: BUCKETS_SECONDS }));
   }
+  // A gauge without labels has the value 0 until it is removed.
+  const forget = (name: MetricName): void => {
+    gauges.get(name)?.reset();
+    if (METRICS[name].labels.length === 0) gauges.get(name)?.remove();
+  };
+  for (const name of gauges.keys()) forget(name);
   const looks: (() => Promise<void>)[] = [];
   const metrics: Metrics = {
     add: (name, count, labels) => counters.get(name)?.inc(labels, count),
     observe: (name, seconds, labels) => histograms.get(name)?.observe(labels, seconds),
     set: (name, value, labels) => gauges.get(name)?.set(labels, value),
     onRead: (look) => {
-      const forget = (): void => {
-        for (const name of look.gauges) gauges.get(name)?.reset();
-      };
       const failed = (error: unknown): void => {
         logger.warn("metrics: a part could not be looked at", { part: look.part, error: messageOf(error) });
         metrics.add("atrium_look_failures_total", 1, { part: look.part });
       };
       metrics.add("atrium_look_failures_total", 0, { part: look.part });
-      looks.push(lookWithin({ look, forget, failed, clock }));
+      looks.push(lookWithin({ look, forget: () => look.gauges.forEach(forget), failed, clock }));
     },
     text: async () => {
       await Promise.all(looks.map(async (look) => look()));
