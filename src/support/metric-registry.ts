@@ -34,11 +34,13 @@ export async function createMetrics({
     else histograms.set(name, new Histogram<string>({ ...shape, buckets: BUCKETS_SECONDS }));
   }
   // A gauge without labels has the value 0 until it is removed.
-  const forget = (name: MetricName): void => {
-    gauges.get(name)?.reset();
-    if (METRICS[name].labels.length === 0) gauges.get(name)?.remove();
+  const forget = (names: Iterable<MetricName>): void => {
+    for (const name of names) {
+      gauges.get(name)?.reset();
+      if (METRICS[name].labels.length === 0) gauges.get(name)?.remove();
+    }
   };
-  for (const name of gauges.keys()) forget(name);
+  forget(gauges.keys());
   const looks: (() => Promise<void>)[] = [];
   const metrics: Metrics = {
     add: (name, count, labels) => counters.get(name)?.inc(labels, count),
@@ -50,7 +52,7 @@ export async function createMetrics({
         metrics.add("atrium_look_failures_total", 1, { part: look.part });
       };
       metrics.add("atrium_look_failures_total", 0, { part: look.part });
-      looks.push(lookWithin({ look, forget: () => look.gauges.forEach(forget), failed, clock }));
+      looks.push(lookWithin({ look, forget: () => forget(look.gauges), failed, clock }));
     },
     text: async () => {
       await Promise.all(looks.map(async (look) => look()));
