@@ -101,7 +101,7 @@ function prometheusService(config: PrometheusConfig): Service {
     },
     probe,
     furnish: async () => undefined,
-    settings: () => ({}),
+    settings: (place) => ({ PROMETHEUS_URL: `http://${addressOf(place, "http")}` }),
   };
 }
 
