@@ -41,13 +41,16 @@ export interface AssemblyOptions {
   readonly logger: Logger;
   /** Lakes beside that of LAKE_URL whose files queries may read. */
   readonly alsoReads?: readonly string[];
+  /** Called when a request to a store or a cluster is sent again. */
+  readonly onRetry?: ((system: "s3" | "kafka") => void) | undefined;
 }
 
 /** Scratch files of a process that died are removed once they are this old, ms. */
 const SCRATCH_AGE_MS_MAX = 24 * 3600 * 1000;
 
 /** Prepares the parts that the configuration names. */
-export function assemble(config: Config, { clock, logger, alsoReads = [] }: AssemblyOptions): Assembly {
+export function assemble(config: Config, options: AssemblyOptions): Assembly {
+  const { clock, logger, alsoReads = [], onRetry } = options;
   const opened: AsyncDisposable[] = [];
   const scratchName = uniqueId();
   const scratchFolders = new Set<string>();
@@ -55,7 +58,7 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
     opened.push(part);
     return part;
   };
-  const shared: StoreParts = { config, clock, keep };
+  const shared: StoreParts = { config, clock, keep, onRetry: onRetry && (() => onRetry("s3")) };
   const scratchFolder = async (): Promise<string> => {
     const folder = join(await scratchRootOf(config), scratchName);
     scratchFolders.add(folder);
@@ -79,7 +82,7 @@ export function assemble(config: Config, { clock, logger, alsoReads = [] }: Asse
     log: async ({ readOnly = false } = {}) =>
       keep(
         await (config.log.kind === "kafka"
-          ? kafkaLog(config, { clock, logger })
+          ? kafkaLog(config, { clock, logger, onRetry })
           : embeddedLog(config, { clock, logger }, readOnly)),
       ),
     spark: async ({ reconnectMsMax }) => {
@@ -103,27 +106,41 @@ async function removeScratch(folders: Iterable<string>): Promise<void> {
   for (const folder of folders) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
 }
 
-type Shared = Pick<AssemblyOptions, "clock" | "logger">;
+type Shared = Pick<AssemblyOptions, "clock" | "logger" | "onRetry">;
 
-async function embeddedLog(config: Config, shared: Shared, readOnly: boolean): Promise<DescribedLog> {
+async function embeddedLog(
+  config: Config,
+  { clock, logger }: Shared,
+  readOnly: boolean,
+): Promise<DescribedLog> {
   const { openEmbeddedLog } = await import("./adapters/embedded/event-log.ts");
   const retention = {
     maxAgeMs: config.log.ageHoursMax * 3_600_000,
     maxBytes: config.log.sizeMbMax * 1_048_576,
   };
-  return openEmbeddedLog({ file: logFile(config), ...shared, retention, readOnly });
+  return openEmbeddedLog({ file: logFile(config), clock, logger, retention, readOnly });
 }
 
-async function kafkaLog({ kafka }: Config, shared: Shared): Promise<DescribedLog> {
+async function kafkaLog({ kafka }: Config, { clock, logger, onRetry }: Shared): Promise<DescribedLog> {
   const { openKafkaLog } = await import("./adapters/kafka/event-log.ts");
   const { compression, batchBytesMax, replication = -1, group } = kafka;
-  return openKafkaLog({ ...shared, connection: kafka, compression, batchBytesMax, replication, group });
+  return openKafkaLog({
+    clock,
+    logger,
+    onRetry: onRetry && (() => onRetry("kafka")),
+    connection: kafka,
+    compression,
+    batchBytesMax,
+    replication,
+    group,
+  });
 }
 
 interface StoreParts {
   readonly config: Config;
   readonly clock: Clock;
   readonly keep: <Part extends AsyncDisposable>(part: Part) => Part;
+  readonly onRetry: (() => void) | undefined;
 }
 
 async function openEngine(
@@ -142,7 +159,7 @@ async function openEngine(
   return { engine, codec: duckdbCheckpointCodec(async () => engine.connect(), scratchFolder) };
 }
 
-async function openSource({ config, clock, keep }: StoreParts): Promise<RawSource> {
+async function openSource({ config, clock, keep, onRetry }: StoreParts): Promise<RawSource> {
   const { url } = config.source;
   if (url === undefined) {
     throw new AtriumError(
@@ -153,7 +170,7 @@ async function openSource({ config, clock, keep }: StoreParts): Promise<RawSourc
   const place = parseS3Url(url);
   if (place === undefined) return (await import("./adapters/local/raw-source.ts")).localRawSource(url);
   const { s3RawSource } = await import("./adapters/s3/raw-source.ts");
-  return keep(s3RawSource({ place, settings: config.s3, clock }));
+  return keep(s3RawSource({ place, settings: config.s3, clock, onRetry }));
 }
 
 interface OpenedStore {
@@ -162,7 +179,7 @@ interface OpenedStore {
   readonly through: (engine: Engine) => Engine;
 }
 
-async function openStore({ config, clock, keep }: StoreParts): Promise<OpenedStore> {
+async function openStore({ config, clock, keep, onRetry }: StoreParts): Promise<OpenedStore> {
   const place = parseS3Url(config.lake.url);
   if (place === undefined) {
     const { localObjectStore } = await import("./adapters/local/object-store.ts");
@@ -170,7 +187,7 @@ async function openStore({ config, clock, keep }: StoreParts): Promise<OpenedSto
   }
   const { s3ObjectStore } = await import("./adapters/s3/object-store.ts");
   const { cachedEngine } = await import("./adapters/s3/cached-engine.ts");
-  const store = keep(s3ObjectStore({ place, settings: config.s3, clock, cache: cacheOf(config) }));
+  const store = keep(s3ObjectStore({ place, settings: config.s3, clock, onRetry, cache: cacheOf(config) }));
   return { store, through: (engine) => cachedEngine(engine, store) };
 }
 

@@ -109,6 +109,8 @@ export interface Config {
     readonly host: string;
     /** 0 means any free port. */
     readonly port: number;
+    /** Of the commands without an API; undefined means none. */
+    readonly metricsPort: number | undefined;
     /** Empty means that no key is needed. */
     readonly keys: readonly Secret[];
     readonly queryTimeoutSeconds: number;
@@ -203,6 +205,7 @@ function configFrom(values: SettingValues, sources: Sources): Config {
     api: {
       host: values.API_HOST,
       port: values.API_PORT,
+      metricsPort: values.METRICS_PORT,
       keys: values.API_KEYS ?? [],
       queryTimeoutSeconds: values.QUERY_TIMEOUT_SECONDS,
     },

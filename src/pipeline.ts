@@ -8,7 +8,7 @@
 import { ingest, type IngestOptions, type IngestSummary } from "./lakehouse/bronze/ingest.ts";
 import { makeGold, NO_GOLD, type GoldSummary } from "./lakehouse/gold/gold.ts";
 import type { Lake } from "./lakehouse/lake.ts";
-import { refineBatch } from "./lakehouse/silver/refine.ts";
+import { refineBatch, type RefinedBatch } from "./lakehouse/silver/refine.ts";
 import { upkeep, type UpkeepOptions } from "./lakehouse/upkeep/upkeep.ts";
 import { withBoundedLead } from "./log/bounded-lead.ts";
 import type { EventLog } from "./log/event-log.ts";
@@ -45,13 +45,15 @@ export async function refineLoop(
   loop: {
     readonly bell: Wake;
     readonly isComplete: () => boolean;
-    readonly onBatch?: () => void;
+    /** Called after each commit; it took so long, ms. */
+    readonly onBatch?: (batch: RefinedBatch, tookMs: number) => void;
     readonly signal: AbortSignal;
   },
 ): Promise<RefineSummary> {
   const sum = { batches: 0, rowsRead: 0, rowsAdded: 0 };
   while (!loop.signal.aborted) {
     const wasComplete = loop.isComplete();
+    const startMs = options.clock.monotonicMs();
     const batch = await refineBatch(options);
     if (batch === undefined) {
       if (wasComplete) break;
@@ -62,19 +64,25 @@ export async function refineLoop(
     sum.rowsRead += batch.rowsRead;
     sum.rowsAdded += batch.rowsAdded;
     options.logger.debug("refined", { ...batch });
-    loop.onBatch?.();
+    loop.onBatch?.(batch, options.clock.monotonicMs() - startMs);
   }
   return sum;
 }
 
 /** Makes the gold of changed days every `everyMs`, until the signal aborts. A lost race is taken up again next time. */
 export async function goldLoop(
-  options: StageOptions & { readonly everyMs: number },
+  options: StageOptions & {
+    readonly everyMs: number;
+    /** Called when gold was made, or found to be as it should; it took so long, ms. */
+    readonly onMade?: (tookMs: number) => void;
+  },
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
+    const startMs = options.clock.monotonicMs();
     try {
       logGold(options.logger, await makeGold(options));
+      options.onMade?.(options.clock.monotonicMs() - startMs);
     } catch (error) {
       const isLost = isAtriumError(error, "COMMIT_CONFLICT") || isAtriumError(error, "COMMIT_OVERTAKEN");
       if (!isLost) throw error;

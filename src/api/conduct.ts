@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { uniqueId } from "../support/chance.ts";
 import type { Clock } from "../support/clock.ts";
 import type { Logger } from "../support/logger.ts";
+import type { Metrics } from "../support/metrics.ts";
 import { keyCheck } from "./api-keys.ts";
 import { PROBLEM_TYPE, problemOf, ProtocolError, type Problem } from "./problem.ts";
 
@@ -14,6 +15,8 @@ export interface ConductOptions {
   readonly apiKeys: readonly string[];
   /** Paths, as the router has them, that ask for no key. */
   readonly isOpenPath: (url: string) => boolean;
+  /** Counts the answers. */
+  readonly metrics?: Metrics;
 }
 
 const SANE_ID = /^[A-Za-z0-9._:-]{1,64}$/;
@@ -53,6 +56,8 @@ export function addConduct(server: FastifyInstance, options: ConductOptions): vo
   server.addHook("onResponse", async (request, reply) => {
     const { id, method, url } = request;
     const ms = Math.round(clock.monotonicMs() - (startedMs.get(request) ?? clock.monotonicMs()));
+    const route = request.routeOptions.url ?? "none";
+    options.metrics?.add("atrium_http_requests_total", 1, { route, status: String(reply.statusCode) });
     logger.debug("request", { requestId: id, method, url, status: reply.statusCode, ms });
   });
 }

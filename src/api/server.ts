@@ -7,12 +7,15 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Clock } from "../support/clock.ts";
 import { AtriumError, messageOf, systemCode } from "../support/errors.ts";
 import type { Logger } from "../support/logger.ts";
+import type { Metrics } from "../support/metrics.ts";
 import { addConduct, answerUnreadable, rawAnswer, requestIds } from "./conduct.ts";
 import { addDocuments } from "./documents.ts";
+import { meteredTables } from "./metered-tables.ts";
 import { queryGate, type QueryGate } from "./query-gate.ts";
 import type { Api, Call, SealedRoute } from "./route.ts";
 import { roomRoute, roomsRoute, sensorsRoute, sensorTypesRoute } from "./routes/building.ts";
 import { dailyRoute, hourlyRoute } from "./routes/kpis.ts";
+import { metricsRoute } from "./routes/metrics.ts";
 import { liveRoute, readyRoute, tablesRoute } from "./routes/operation.ts";
 import {
   healthRoute,
@@ -36,7 +39,14 @@ export interface ServerOptions {
   readonly queryTimeoutMs: number;
   /** Keys of which every request needs one, but those for health and documents; none means that all may ask. */
   readonly apiKeys: readonly string[];
+  /** Counts requests and queries, and is answered at /metrics. Default: neither. */
+  readonly metrics?: Metrics;
 }
+
+/** What a server for metrics alone needs. */
+export type MetricsServerOptions = Pick<ServerOptions, "clock" | "logger" | "apiKeys"> & {
+  readonly metrics: Metrics;
+};
 
 /** Queries that run at once, and that wait for it. */
 const QUERIES_AT_ONCE_MAX = 8;
@@ -52,6 +62,21 @@ const BODY_BYTES_MAX = 1024;
 
 /** Makes the server, without opening a port; `close` lets requests under way end within 5 s. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
+  return openServer(options, async (server) => addPaths(server, options));
+}
+
+/** Makes a server whose one path is /metrics, for a process without an API. */
+export async function createMetricsServer(options: MetricsServerOptions): Promise<FastifyInstance> {
+  return openServer(options, async (server) => {
+    addConduct(server, { ...options, isOpenPath: () => false });
+    addRoute(server, metricsRoute(options.metrics)(options.apiKeys.length > 0));
+  });
+}
+
+async function openServer(
+  { clock }: Pick<ServerOptions, "clock">,
+  addTo: (server: FastifyInstance) => Promise<void>,
+): Promise<FastifyInstance> {
   const newId = requestIds();
   const server = fastify({
     logger: false,
@@ -73,30 +98,34 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   // Paths parse their own parameters, and their answers are JSON as they are: the schemas are for the documents.
   server.setValidatorCompiler(() => () => true);
   server.setSerializerCompiler(() => (value) => JSON.stringify(value));
-  await addPaths(server, options);
+  await addTo(server);
   refuseTunnels(server, newId);
-  endWithin(server, options.clock);
+  endWithin(server, clock);
   await server.ready();
   return server;
 }
 
 /**
- * Opens the server's port; returns its address as `http://127.0.0.1:8000`. Port 0 is any free one.
+ * Opens the server's port, which `setting` names; returns its address as `http://127.0.0.1:8000`. Port 0 is any free one.
  * @throws PORT_IN_USE, CONFIG_INVALID
  */
 export async function listen(
   server: FastifyInstance,
-  { host, port }: { readonly host: string; readonly port: number },
+  {
+    host,
+    port,
+    setting = "API_PORT",
+  }: { readonly host: string; readonly port: number; readonly setting?: string },
 ): Promise<string> {
   try {
     return await server.listen({ host, port });
   } catch (error) {
-    throw listenError(error, `${host}:${port}`);
+    throw listenError(error, `${host}:${port}`, setting);
   }
 }
 
 async function addPaths(server: FastifyInstance, options: ServerOptions): Promise<void> {
-  const { tables, clock, logger, version, queryTimeoutMs, apiKeys } = options;
+  const { tables, clock, logger, version, queryTimeoutMs, apiKeys, metrics } = options;
   const hasKeys = apiKeys.length > 0;
   const gate = queryGate({
     atOnceMax: QUERIES_AT_ONCE_MAX,
@@ -104,13 +133,17 @@ async function addPaths(server: FastifyInstance, options: ServerOptions): Promis
     timeoutMs: queryTimeoutMs,
     clock,
   });
-  const routes = routesOf({ tables: gated(tables, gate), queryTimeoutMs, version }, logger).map((seal) =>
-    seal(hasKeys),
-  );
+  const inLine = gated(tables, gate);
+  const timed = metrics === undefined ? inLine : meteredTables(inLine, { metrics, clock });
+  const seals = [
+    ...routesOf({ tables: timed, queryTimeoutMs, version }, logger),
+    ...(metrics === undefined ? [] : [metricsRoute(metrics)]),
+  ];
+  const routes = seals.map((seal) => seal(hasKeys));
   const openPaths = new Set(routes.filter((route) => route.isOpen).map((route) => route.url));
   const isOpenPath = (url: string): boolean =>
     openPaths.has(url) || url === "/" || url === "/openapi.json" || /^\/docs(\/|$)/.test(url);
-  addConduct(server, { logger, clock, apiKeys, isOpenPath });
+  addConduct(server, { logger, clock, apiKeys, isOpenPath, ...(metrics && { metrics }) });
   await addDocuments(server, { version, hasKeys });
   for (const route of routes) addRoute(server, route);
 }
@@ -205,19 +238,19 @@ function endWithin(server: FastifyInstance, clock: Clock): void {
   server.addHook("onClose", async () => closed.abort());
 }
 
-function listenError(error: unknown, address: string): AtriumError {
+function listenError(error: unknown, address: string, setting: string): AtriumError {
   const code = systemCode(error);
   if (code === "EADDRINUSE") {
     return new AtriumError(
       "PORT_IN_USE",
-      `${address} is taken by another process: set API_PORT to another port (0 for any free one), or stop that process.`,
+      `${address} is taken by another process: set ${setting} to another port (0 for any free one), or stop that process.`,
       { cause: error },
     );
   }
   if (code === "EACCES") {
     return new AtriumError(
       "PORT_IN_USE",
-      `${address} may not be opened by this user: set API_PORT to a port from 1024 on.`,
+      `${address} may not be opened by this user: set ${setting} to a port from 1024 on.`,
       { cause: error },
     );
   }

@@ -1,7 +1,17 @@
 // `atrium ingest`: the log to bronze.
 
 import { ingest } from "../lakehouse/bronze/ingest.ts";
+import { meteredLake } from "../lakehouse/metered-lake.ts";
+import { meteredLog } from "../log/metered-log.ts";
 import { defineCommand, switchFlag } from "./command.ts";
+import {
+  ingestCounter,
+  measureLake,
+  METRICS_SETTINGS,
+  processMetrics,
+  retryCounter,
+  withMetricsPort,
+} from "./measuring.ts";
 import {
   BATCH_SETTINGS,
   ingestOptions,
@@ -20,19 +30,20 @@ export const ingestCommand = defineCommand({
     once: switchFlag("Stops at the end of the log."),
     json: switchFlag("Prints the summary as one JSON object."),
   },
-  settings: [...LAKE_SETTINGS, ...LOG_SETTINGS, ...BATCH_SETTINGS],
+  settings: [...LAKE_SETTINGS, ...LOG_SETTINGS, ...BATCH_SETTINGS, ...METRICS_SETTINGS],
   examples: ["ingest --lake ./lake --once"],
   run: async (context) => {
-    await using assembly = parts(context);
-    const lake = await assembly.lake({ create: true });
-    const log = await assembly.log();
+    const metrics = await processMetrics(context);
+    await using assembly = parts(context, { onRetry: retryCounter(metrics) });
+    const lake = meteredLake(await assembly.lake({ create: true }), metrics);
+    const log = meteredLog(await assembly.log(), metrics);
     await prepareTopics(context, log);
+    measureLake(context, metrics, { lake, log });
     const { once, json } = context.flags;
-    const summary = await ingest({
-      ...ingestOptions(context, lake, log),
-      signal: context.signal,
-      isComplete: () => once,
-    });
+    const options = ingestOptions(context, { lake, log }, ingestCounter(metrics));
+    const summary = await withMetricsPort(context, metrics, async () =>
+      ingest({ ...options, signal: context.signal, isComplete: () => once }),
+    );
     if (json) context.stdout(`${JSON.stringify(summary)}\n`);
     else {
       context.stdout(

@@ -1,6 +1,7 @@
 // `atrium serve`: the API over the lake's newest versions.
 
 import { defineCommand } from "./command.ts";
+import { measureLake, processMetrics, retryCounter } from "./measuring.ts";
 import { serveUntil } from "./serving.ts";
 import { LAKE_SETTINGS, parts } from "./stages.ts";
 
@@ -11,9 +12,11 @@ export const serveCommand = defineCommand({
   settings: [...LAKE_SETTINGS, "API_HOST", "API_PORT"],
   examples: ["serve --lake ./lake --api-port 8000"],
   run: async (context) => {
-    await using assembly = parts(context);
+    const metrics = await processMetrics(context);
+    await using assembly = parts(context, { onRetry: retryCounter(metrics) });
     const lake = await assembly.lake({ create: false });
-    await serveUntil(context, lake, context.signal);
+    measureLake(context, metrics, { lake });
+    await serveUntil(context, { lake, metrics }, context.signal);
     return 0;
   },
 });

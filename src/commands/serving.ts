@@ -4,11 +4,16 @@ import { once } from "node:events";
 import { listen, createServer } from "../api/server.ts";
 import { tableReader } from "../api/table-reader.ts";
 import type { Lake } from "../lakehouse/lake.ts";
+import type { Metrics } from "../support/metrics.ts";
 import { VERSION } from "../support/version.ts";
 import type { CommandContext } from "./command.ts";
 
-/** Serves the lake until the signal aborts; requests under way are answered first. @throws PORT_IN_USE, STORE_DENIED */
-export async function serveUntil(context: CommandContext, lake: Lake, signal: AbortSignal): Promise<void> {
+/** Serves the lake, and the metrics, until the signal aborts; requests under way are answered first. @throws PORT_IN_USE, STORE_DENIED */
+export async function serveUntil(
+  context: CommandContext,
+  { lake, metrics }: { readonly lake: Lake; readonly metrics: Metrics },
+  signal: AbortSignal,
+): Promise<void> {
   const { config, clock, logger } = context;
   const { host, port, keys, queryTimeoutSeconds } = config.api;
   const server = await createServer({
@@ -18,6 +23,7 @@ export async function serveUntil(context: CommandContext, lake: Lake, signal: Ab
     version: VERSION,
     queryTimeoutMs: queryTimeoutSeconds * 1000,
     apiKeys: keys.map((key) => key.reveal()),
+    metrics,
   });
   try {
     const address = await listen(server, { host, port });

@@ -1,9 +1,9 @@
 // How the commands put the stages together from the configuration: the settings they share, and their wiring.
 
 import { createHash } from "node:crypto";
-import { assemble, type Assembly } from "../assemble.ts";
+import { assemble, type Assembly, type AssemblyOptions } from "../assemble.ts";
 import type { SettingName } from "../config/settings.ts";
-import type { IngestOptions } from "../lakehouse/bronze/ingest.ts";
+import type { IngestedBatch, IngestOptions } from "../lakehouse/bronze/ingest.ts";
 import { identitiesOf } from "../lakehouse/bronze/positions.ts";
 import type { Restated } from "../lakehouse/gold/restatements.ts";
 import type { Lake } from "../lakehouse/lake.ts";
@@ -81,12 +81,12 @@ const MALFORMED_NAMED_MAX = 10;
 /** How often a stage looks for what another process did, ms. */
 const POLL_MS = 1000;
 
-/** The parts that the configuration of a command names; queries may also read the folders `alsoReads`. */
+/** The parts that the configuration of a command names; queries may also read the lakes `alsoReads`. */
 export function parts(
   { config, clock, logger }: CommandContext,
-  alsoReads: readonly string[] = [],
+  options: Pick<AssemblyOptions, "alsoReads" | "onRetry"> = {},
 ): Assembly {
-  return assemble(config, { clock, logger, alsoReads });
+  return assemble(config, { clock, logger, ...options });
 }
 
 /** What late readings changed, in a line for people. */
@@ -116,11 +116,11 @@ export function stageOptions({ config, clock, logger }: CommandContext, lake: La
 /** The stages' own queries are bounded too, but not by the patience of a client. */
 const QUERY_TIMEOUT_MS = 600_000;
 
-/** Options of ingestion, without its end. */
+/** Options of ingestion, without its end; `onCommit` hears of each batch. */
 export function ingestOptions(
   { config, logger }: CommandContext,
-  lake: Lake,
-  log: EventLog,
+  { lake, log }: { readonly lake: Lake; readonly log: EventLog },
+  onCommit?: (batch: IngestedBatch) => void,
 ): Omit<IngestOptions, "signal" | "isComplete"> {
   return {
     lake,
@@ -130,7 +130,10 @@ export function ingestOptions(
     batchRowsMax: config.lake.batchRowsMax,
     batchAgeMsMax: config.lake.batchSecondsMax * 1000,
     logger,
-    onCommit: (batch) => logger.debug("ingested", { ...batch }),
+    onCommit: (batch) => {
+      logger.debug("ingested", { ...batch, reasons: Object.fromEntries(batch.reasons) });
+      onCommit?.(batch);
+    },
   };
 }
 
@@ -234,7 +237,8 @@ export function paceOf({ config }: CommandContext): Pace {
   return mode === "timewarp" ? { mode, factor: timewarpFactor } : { mode };
 }
 
-function topicNames(topics: CommandContext["config"]["log"]["topics"]): readonly string[] {
+/** The topics of the sensor types, in their order. */
+export function topicNames(topics: CommandContext["config"]["log"]["topics"]): readonly string[] {
   return SENSOR_TYPES.map((type) => topics[type]);
 }
 

@@ -58,7 +58,7 @@ export const tableCommand = defineCommand({
   run: async (context) => {
     const [action = "", name] = context.positionals;
     const other = context.flags.with;
-    await using assembly = parts(context, other === undefined ? [] : [other]);
+    await using assembly = parts(context, { alsoReads: other === undefined ? [] : [other] });
     const lake = await assembly.lake({ create: false });
     if (action === "list") return show(context, await listTables(lake));
     if (action === "history") return show(context, await historyOf(lake, nameOf(name), context.flags.limit));

@@ -1,10 +1,13 @@
 // `atrium up`: all stages, scheduled gold and the API as one long-lived process.
 
-import { ingest } from "../lakehouse/bronze/ingest.ts";
+import { ingest, type IngestedBatch } from "../lakehouse/bronze/ingest.ts";
+import { meteredLake } from "../lakehouse/metered-lake.ts";
+import { meteredLog } from "../log/metered-log.ts";
 import { goldLoop, refineLoop, together, upkeepLoop } from "../pipeline.ts";
 import { isAtriumError } from "../support/errors.ts";
 import { makeWake } from "../support/wake.ts";
 import { defineCommand, switchFlag } from "./command.ts";
+import { ingestCounter, measureLake, processMetrics, refineCounter, retryCounter } from "./measuring.ts";
 import { serveUntil } from "./serving.ts";
 import {
   BATCH_SETTINGS,
@@ -44,14 +47,24 @@ export const upCommand = defineCommand({
   examples: ["up --raw ./raw --lake ./lake --replay-mode timewarp --timewarp-factor 600"],
   run: async (context) => {
     const { config, logger } = context;
-    await using assembly = parts(context);
+    const metrics = await processMetrics(context);
+    await using assembly = parts(context, { onRetry: retryCounter(metrics) });
     if (config.source.url !== undefined) await checkSource(context, assembly);
-    const lake = await assembly.lake({ create: true });
-    const log = await assembly.log();
+    const lake = meteredLake(await assembly.lake({ create: true }), metrics);
+    const log = meteredLog(await assembly.log(), metrics);
     await prepareTopics(context, log);
+    measureLake(context, metrics, { lake, log });
     const bell = makeWake(context.clock);
     const stages = stageOptions(context, lake);
     const forever = (): boolean => false;
+    const countIngested = ingestCounter(metrics);
+    const onBatch = refineCounter(metrics);
+    const onMade = (tookMs: number): void =>
+      metrics.observe("atrium_batch_duration_seconds", tookMs / 1000, { stage: "gold" });
+    const onCommit = (batch: IngestedBatch): void => {
+      countIngested(batch);
+      bell.ring();
+    };
     await together(context.signal, [
       async (signal) => {
         if (config.source.url === undefined) return;
@@ -72,19 +85,14 @@ export const upCommand = defineCommand({
         }
       },
       async (signal) =>
-        ingest({
-          ...ingestOptions(context, lake, log),
-          signal,
-          isComplete: forever,
-          onCommit: () => bell.ring(),
-        }),
-      async (signal) => refineLoop(stages, { bell, signal, isComplete: forever }),
-      async (signal) => goldLoop({ ...stages, everyMs: config.lake.goldEverySeconds * 1000 }, signal),
+        ingest({ ...ingestOptions(context, { lake, log }, onCommit), signal, isComplete: forever }),
+      async (signal) => refineLoop(stages, { bell, signal, isComplete: forever, onBatch }),
+      async (signal) => goldLoop({ ...stages, everyMs: config.lake.goldEverySeconds * 1000, onMade }, signal),
       async (signal) => {
         const everyMs = config.upkeep.everySeconds * 1000;
         if (everyMs > 0) await upkeepLoop({ ...stages, ...upkeepRules(context), everyMs }, signal);
       },
-      async (signal) => serveUntil(context, lake, signal),
+      async (signal) => serveUntil(context, { lake, metrics }, signal),
     ]);
     return 0;
   },

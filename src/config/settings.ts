@@ -334,6 +334,7 @@ export const SETTINGS = {
 
   API_HOST: api.given(host, "127.0.0.1", "Address that the API listens on; 0.0.0.0 opens it to the network."),
   API_PORT: api.given(kinds.integer(0, 65_535), "8000", "Port of the API; 0 takes any free one."),
+  METRICS_PORT: api.optional(kinds.integer(0, 65_535), "Port of /metrics of ingest, refine and replay."),
   API_KEYS: {
     ...api.optional(
       kinds.list(kinds.secretText(8), "keys of at least 8 characters without spaces"),

@@ -20,12 +20,14 @@ export interface RetryOptions {
   readonly chance: Chance;
   /** True for a failure that may pass. */
   readonly mayPass: (error: unknown) => boolean;
+  /** Called before each attempt but the first. */
+  readonly onRetry?: (() => void) | undefined;
 }
 
 /** Runs `attempt` until it succeeds; throws its last error. Pauses are random, so that many who failed at once do not come back at once. */
 export async function retrying<Result>(
   attempt: () => Promise<Result>,
-  { limits, clock, chance, mayPass }: RetryOptions,
+  { limits, clock, chance, mayPass, onRetry }: RetryOptions,
 ): Promise<Result> {
   const endMs = clock.monotonicMs() + limits.totalMsMax;
   for (let count = 1; ; count += 1) {
@@ -36,6 +38,7 @@ export async function retrying<Result>(
       const isOver = count >= limits.attemptsMax || clock.monotonicMs() + pauseMs > endMs;
       if (isOver || !mayPass(error)) throw error;
       await clock.sleep(pauseMs);
+      onRetry?.();
     }
   }
 }

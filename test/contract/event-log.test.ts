@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { openEmbeddedLog } from "../../src/adapters/embedded/event-log.ts";
 import { makeMemoryLog } from "../../src/adapters/memory/event-log.ts";
+import { meteredLog } from "../../src/log/metered-log.ts";
 import { silentLogger } from "../../src/support/logger.ts";
 import { stillClock, temporaryFolder } from "../support/log.ts";
 import { eventLogContract } from "./event-log.ts";
@@ -16,6 +17,23 @@ eventLogContract({
   open: async (retention = ROOMY) => {
     const clock = stillClock();
     const log = makeMemoryLog({ clock, retention });
+    return {
+      log,
+      topicPrefix: "",
+      waitMs: 0,
+      elapse: (ms) => clock.advance(ms),
+      dispose: async () => log[Symbol.asyncDispose](),
+    };
+  },
+});
+
+eventLogContract({
+  name: "memory, metered",
+  hasRetention: true,
+  marks: 0,
+  open: async (retention = ROOMY) => {
+    const clock = stillClock();
+    const log = meteredLog(makeMemoryLog({ clock, retention }), { add: () => undefined });
     return {
       log,
       topicPrefix: "",

@@ -100,6 +100,17 @@ describe("a store that fails now and then", { skip }, () => {
     assert.equal((await store.list("t/")).length, 0);
   });
 
+  test("whoever counts is told of each request that is sent again", async () => {
+    let retries = 0;
+    const counted = opened({ onRetry: () => void (retries += 1) });
+    proxy.rule(first(isPut, SLOW_DOWN, "break"));
+    assert.equal(await counted.putIfAbsent("t/0.json", bytesOf("mine")), true);
+    assert.deepEqual([fatesOf(isPut).length, retries], [3, 2]);
+    await counted.get("t/0.json");
+    assert.equal(retries, 2);
+    await counted[Symbol.asyncDispose]();
+  });
+
   test("a store that stays away is given up after a few attempts, with an error that may pass", async () => {
     proxy.rule(() => SLOW_DOWN);
     await assert.rejects(store.get("t/x"), (error) => {

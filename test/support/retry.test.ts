@@ -35,6 +35,13 @@ describe("retrying", () => {
     assert.equal((await run(9, { limits: { ...LIMITS, totalMsMax: 0 } })).attempts, 1);
   });
 
+  test("tells of every attempt but the first", async () => {
+    let told = 0;
+    const onRetry = (): unknown => (told += 1);
+    assert.deepEqual([(await run(0, { onRetry })).attempts, told], [1, 0]);
+    assert.deepEqual([(await run(9, { onRetry })).attempts, told], [5, 4]);
+  });
+
   test("does not repeat what cannot pass", async () => {
     assert.equal((await run(9, { mayPass: () => false })).attempts, 1);
   });

@@ -25,6 +25,7 @@ export interface TestStoreOptions {
   readonly limits?: Partial<S3Limits>;
   readonly clock?: Clock;
   readonly cacheBytesMax?: number;
+  readonly onRetry?: () => void;
   /** Folder of the cache below that of the fixture. */
   readonly cache?: string;
 }
@@ -60,10 +61,10 @@ export async function s3Fixture(): Promise<S3Fixture> {
 
 /** How to open a store, or a way to its bucket. */
 export function accessOptions(fixture: S3Fixture, url: string, options: TestStoreOptions = {}): S3Options {
-  const { settings, limits, clock = systemClock } = options;
+  const { settings, limits, clock = systemClock, onRetry } = options;
   const place = parseS3Url(url);
   if (place === undefined) throw new Error(`${url} is no address on S3`);
-  const all = { place, settings: { ...fixture.settings, ...settings }, clock };
+  const all = { place, settings: { ...fixture.settings, ...settings }, clock, onRetry };
   return limits === undefined ? all : { ...all, limits };
 }
 

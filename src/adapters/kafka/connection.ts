@@ -52,6 +52,8 @@ export interface Patience {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal?: AbortSignal | undefined;
+  /** Called before each attempt but the first. */
+  readonly onRetry?: (() => void) | undefined;
   /** What is waited for, for the log: `reading from Kafka`. */
   readonly what: string;
 }
@@ -65,7 +67,7 @@ const WARN_EVERY_MS = 30_000;
  * then. Undefined if the signal aborts. @throws what does not pass, as a fault of the catalogue
  */
 export async function patiently<T>(patience: Patience, attempt: () => Promise<T>): Promise<T | undefined> {
-  const { clock, logger, signal, what } = patience;
+  const { clock, logger, signal, what, onRetry } = patience;
   const startMs = clock.monotonicMs();
   let warnAtMs = startMs;
   for (let waitMs = WAIT_FIRST_MS; ; waitMs = Math.min(waitMs * 2, WAIT_MS_MAX)) {
@@ -83,6 +85,7 @@ export async function patiently<T>(patience: Patience, attempt: () => Promise<T>
       }
       await clock.sleep(waitMs, signal);
       if (isOver(signal)) return undefined;
+      onRetry?.();
     }
   }
 }

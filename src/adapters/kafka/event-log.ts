@@ -38,6 +38,8 @@ export interface KafkaLogOptions {
   readonly replication: number;
   /** Positions are published to this group too, for tools that show lag. */
   readonly group: string | undefined;
+  /** Called when the cluster is asked again what it did not answer. */
+  readonly onRetry?: (() => void) | undefined;
 }
 
 /** Messages are deleted by nobody but who keeps the cluster: bronze may be far behind. */
@@ -69,10 +71,10 @@ class ClusterLog implements KafkaLog {
   #clusterId: string | undefined;
 
   constructor(options: KafkaLogOptions) {
-    const { clock, logger, connection } = options;
+    const { clock, logger, connection, onRetry } = options;
     this.#options = options;
     this.cluster = openCluster(connection, async (ms) => clock.sleep(ms, this.#closing.signal));
-    this.#reader = makeReader({ cluster: this.cluster, clock, logger });
+    this.#reader = makeReader({ cluster: this.cluster, clock, logger, onRetry });
   }
 
   async identity(topic: string): Promise<string> {
@@ -211,6 +213,7 @@ class ClusterLog implements KafkaLog {
           throw failureOf(error, what);
         }
         await clock.sleep(RETRY_MS, this.#closing.signal);
+        this.#options.onRetry?.();
       }
     }
   }

@@ -30,6 +30,7 @@ export interface ReaderParts {
   readonly cluster: Cluster;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly onRetry?: (() => void) | undefined;
 }
 
 /** Reads a cluster's partitions; one call at a time. */
@@ -134,8 +135,8 @@ interface Fill {
 }
 
 function startFill(state: State, fill: Fill): void {
-  const { clock, logger } = state;
-  const patience = { clock, logger, signal: fill.signal, what: "reading" };
+  const { clock, logger, onRetry } = state;
+  const patience = { clock, logger, onRetry, signal: fill.signal, what: "reading" };
   const run = async (): Promise<void> => {
     try {
       await patiently(patience, async () => fetchInto(state, fill));

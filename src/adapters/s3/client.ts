@@ -37,6 +37,8 @@ export interface S3Options {
   readonly limits?: Partial<S3Limits>;
   /** Default: chance of this process's own. */
   readonly chance?: Chance;
+  /** Called when a request is sent again. */
+  readonly onRetry?: (() => void) | undefined;
 }
 
 /** Bounds of the requests. */
@@ -111,6 +113,7 @@ export function openS3(options: S3Options): S3Access {
           clock,
           chance,
           mayPass,
+          onRetry: options.onRetry,
         });
       } catch (cause) {
         throw explain(what, cause);

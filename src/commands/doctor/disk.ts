@@ -14,7 +14,7 @@ const FREE_SHARE_MIN = 0.1;
 export async function examineDisk({ config }: CommandContext): Promise<readonly Finding[]> {
   const isHere = !isS3Url(config.lake.url);
   const url = isHere ? config.lake.url : config.cache.folder;
-  const free = await freeBytes(url);
+  const free = (await diskSpace(url))?.freeBytes;
   if (free === undefined) return [{ state: "fail", what: "disk", found: `${url} cannot be examined` }];
   if (!isHere) {
     const found = `${megabytes(free)} free for copies and scratch files in ${url}`;
@@ -34,11 +34,15 @@ export async function examineDisk({ config }: CommandContext): Promise<readonly 
   return [disk, { state: "ok", what: "leftovers", found: why }];
 }
 
-/** Of the file system of a folder, or of the nearest one above it that is there. */
-async function freeBytes(path: string): Promise<number | undefined> {
+/** Space of the disk of a folder, or of the nearest one above it that is there; undefined if it cannot be examined. */
+export async function diskSpace(
+  path: string,
+): Promise<{ readonly freeBytes: number; readonly sizeBytes: number } | undefined> {
   for (let folder = path; ; folder = dirname(folder)) {
     const facts = await statfs(folder).catch(() => undefined);
-    if (facts !== undefined) return facts.bavail * facts.bsize;
+    if (facts !== undefined) {
+      return { freeBytes: facts.bavail * facts.bsize, sizeBytes: facts.blocks * facts.bsize };
+    }
     if (dirname(folder) === folder) return undefined;
   }
 }

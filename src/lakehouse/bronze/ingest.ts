@@ -9,11 +9,13 @@
 
 import type { EventLog, PartitionRange, Position, RecordBatch } from "../../log/event-log.ts";
 import { placeOf } from "../../log/positions.ts";
+import type { RejectionReason } from "../../reading/parse-message.ts";
 import { isAtriumError } from "../../support/errors.ts";
 import { faultPoint } from "../../support/fault-point.ts";
 import type { Logger } from "../../support/logger.ts";
+import { batchIdOf } from "../batch-id.ts";
 import type { AddFile } from "../delta/actions.ts";
-import { overtaken } from "../delta/commit.ts";
+import { type CommitRequest, overtaken } from "../delta/commit.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import type { RowsInput } from "../engine.ts";
 import { refuseAhead } from "../followers.ts";
@@ -61,8 +63,14 @@ export interface IngestOptions {
 
 /** One committed batch. */
 export interface IngestedBatch {
+  /** The same in both of its commits: see batch-id.ts. */
+  readonly batchId: string;
   readonly readings: number;
   readonly rejected: number;
+  /** How many of the rejected messages have each reason. */
+  readonly reasons: ReadonlyMap<RejectionReason, number>;
+  /** From the end of reading to the commit, ms. */
+  readonly commitMs: number;
   /** Newest version of bronze/readings. */
   readonly version: number;
 }
@@ -243,7 +251,9 @@ interface Step {
 async function commitBatch(options: IngestOptions, { state, batch, sum }: Step): Promise<State> {
   const { lake } = options;
   const { staged, after } = batch;
+  const startMs = lake.clock.monotonicMs();
   const txns = txnsOf(state.identities, after);
+  const batchId = batchIdOf(txns);
   const madeAtMs = Math.max(
     lake.clock.nowMs(),
     state.readings.timestampMs + 1,
@@ -269,6 +279,7 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
       base: rejected,
       adds: rejectedAdds,
       txns: new Map(moved),
+      batchId,
       notBeforeMs: madeAtMs,
     });
     faultPoint("ingest/rejected");
@@ -277,14 +288,28 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
     base: state.readings,
     adds,
     txns,
+    batchId,
     notBeforeMs: madeAtMs,
   });
   faultPoint("ingest/committed");
   sum.readings += staged.count;
   sum.rejected += fresh.length;
   sum.batches += 1;
-  options.onCommit?.({ readings: staged.count, rejected: fresh.length, version: readings.version });
+  options.onCommit?.({
+    batchId,
+    readings: staged.count,
+    rejected: fresh.length,
+    reasons: countReasons(fresh),
+    commitMs: lake.clock.monotonicMs() - startMs,
+    version: readings.version,
+  });
   return { ...state, positions: advance(state.positions, after), readings, rejected };
+}
+
+function countReasons(messages: readonly RejectedMessage[]): ReadonlyMap<RejectionReason, number> {
+  const counts = new Map<RejectionReason, number>();
+  for (const { reason } of messages) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  return counts;
 }
 
 interface NewReadings {
@@ -321,7 +346,7 @@ function isHeld({ identities, rejected }: State, message: RejectedMessage): bool
 async function append(
   lake: Lake,
   name: "bronze/readings" | "bronze/rejected",
-  what: Pick<Parameters<ReturnType<Lake["table"]>["commit"]>[0], "base" | "adds" | "txns" | "notBeforeMs">,
+  what: Pick<CommitRequest, "base" | "adds" | "txns" | "batchId" | "notBeforeMs">,
 ): Promise<Snapshot> {
   return lake
     .table(name)

@@ -27,7 +27,7 @@ export async function identitiesOf(log: EventLog, topics: readonly string[]): Pr
 
 /** The next offset to ingest of every partition: behind the last one committed, or the log's first for a new one. */
 export function nextPositions(
-  snapshot: Snapshot,
+  snapshot: Pick<Snapshot, "txns">,
   identities: Identities,
   ranges: readonly PartitionRange[],
 ): readonly Position[] {

@@ -37,6 +37,8 @@ export interface CommitRequest {
   readonly removes: readonly string[];
   /** appId -> its last position, above that of the base. */
   readonly txns: ReadonlyMap<string, bigint>;
+  /** Tells the commits of one batch, in any table, from others. Default: the commit's own id. */
+  readonly batchId?: string;
   /** For people: WRITE, OPTIMIZE … */
   readonly operation: string;
   readonly parameters?: Readonly<Record<string, string>>;
@@ -130,7 +132,7 @@ export function checkWinner(request: CommitRequest, race: Race): void {
 /** The actions of a request as the commit after `head`. */
 export function commitActions(request: CommitRequest, head: Snapshot, facts: CommitFacts): readonly Action[] {
   const { timestampMs, writerId, token } = facts;
-  const { operation, dataChange, removes, adds, txns } = request;
+  const { operation, dataChange, removes, adds, txns, batchId } = request;
   return [
     {
       commitInfo: {
@@ -143,6 +145,7 @@ export function commitActions(request: CommitRequest, head: Snapshot, facts: Com
         engineInfo: ENGINE_INFO,
         writerId,
         txnId: token,
+        ...(batchId === undefined ? {} : { batchId }),
         [ACTION_COUNT]: txns.size + removes.length + adds.length,
       },
     },

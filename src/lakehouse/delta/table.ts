@@ -49,7 +49,7 @@ export interface DeltaTableOptions {
   readonly clock: Clock;
   /** Who writes: noted in every commit. */
   readonly writerId: string;
-  /** Hears of checkpoints that failed. Default: silent. */
+  /** Hears of commits, and of checkpoints that failed. Default: silent. */
   readonly logger?: Logger;
   /** Makes the unique tokens of commits and tables. Default: random UUIDs. */
   readonly newToken?: () => string;
@@ -265,7 +265,7 @@ async function commit(state: TableState, request: CommitRequest): Promise<Snapsh
     const own: Commit = { version: head.version + 1, actions };
     if (await isPut(state, own)) {
       await withdrawIfLost(state, own.version);
-      return committed(state, replay(state.path, head, [own]));
+      return committed(state, replay(state.path, head, [own]), request);
     }
     const winners = await readNewerCommits(state, head.version);
     if (winners.length === 0) {
@@ -277,7 +277,7 @@ async function commit(state: TableState, request: CommitRequest): Promise<Snapsh
       head = replay(state.path, head, [winner]);
       if (isOwn) {
         await withdrawIfLost(state, head.version);
-        return committed(state, head);
+        return committed(state, head, request);
       }
     }
   }
@@ -310,7 +310,8 @@ async function isPut(state: TableState, { version, actions }: Commit): Promise<b
 }
 
 /** Takes note of the new version, and writes a checkpoint if it is time for one. */
-async function committed(state: TableState, snapshot: Snapshot): Promise<Snapshot> {
+async function committed(state: TableState, snapshot: Snapshot, request: CommitRequest): Promise<Snapshot> {
+  noteCommit(state, snapshot, request);
   keep(state, snapshot);
   state.headReadAtMs = state.clock.nowMs();
   seen(state, snapshot.version);
@@ -324,6 +325,14 @@ async function committed(state: TableState, snapshot: Snapshot): Promise<Snapsho
     state.logger.warn("checkpoint failed", { table, version: snapshot.version, error: messageOf(error) });
   }
   return snapshot;
+}
+
+/** Says in the log which batch became which version. */
+function noteCommit(state: TableState, { version }: Snapshot, request: CommitRequest): void {
+  const { path, tokens, logger } = state;
+  const commitId = tokens.get(request);
+  const { batchId = commitId, operation, adds } = request;
+  logger.debug("committed", { table: path, version, operation, batchId, commitId, files: adds.length });
 }
 
 async function changes(state: TableState, from: number, to: number): Promise<readonly VersionChange[]> {

@@ -2,6 +2,7 @@
 
 import { sqlNameOf, type TableName } from "../../reading/tables.ts";
 import { faultPoint } from "../../support/fault-point.ts";
+import { batchIdOf } from "../batch-id.ts";
 import { batchInput } from "../bronze/transform.ts";
 import type { AddFile, PartitionValues } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
@@ -174,7 +175,7 @@ interface Replacement {
 
 async function commitDays(
   lake: Lake,
-  { transform, base, txns, operation = "REPLACE DAYS" }: DayWork,
+  { transform, base, silver, txns, operation = "REPLACE DAYS" }: DayWork,
   { days, removes, adds }: Replacement,
 ): Promise<DaysMade> {
   const { table } = transform;
@@ -185,6 +186,8 @@ async function commitDays(
     adds,
     removes: removes.map((file) => file.path),
     txns,
+    // All gold made of one silver version belongs together.
+    batchId: batchIdOf(new Map([["silver/readings", BigInt(silver.version)]])),
     operation,
     parameters: { days: days.join(","), table: sqlNameOf(table) },
     isolation: { kind: "replace", partitions: days.map((day) => ({ event_date: day })) },

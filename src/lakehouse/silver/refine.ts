@@ -6,6 +6,7 @@
 import { present } from "../../support/assert.ts";
 import { isAtriumError } from "../../support/errors.ts";
 import { faultPoint } from "../../support/fault-point.ts";
+import { batchIdOf } from "../batch-id.ts";
 import { areDistinct } from "../bronze/distinct-keys.ts";
 import { batchInput } from "../bronze/transform.ts";
 import type { AddFile } from "../delta/actions.ts";
@@ -34,6 +35,8 @@ export interface RefineOptions {
 
 /** What one batch did. */
 export interface RefinedBatch {
+  /** That of its commit: see batch-id.ts. */
+  readonly batchId: string;
   /** Bronze versions up to this one are in silver. */
   readonly bronzeVersion: number;
   readonly rowsRead: number;
@@ -69,18 +72,21 @@ async function refineOnce(options: RefineOptions): Promise<RefinedBatch | undefi
   if (done >= bronze.version) return undefined;
   const next = await nextVersions(lake, { after: done, bronze, rowsMax: options.batchRowsMax });
   const adds = next.files.length === 0 ? [] : await refineFiles(options, { next, bronze, silver });
+  const txns = new Map([[REFINE_APP_ID, BigInt(next.version)]]);
+  const batchId = batchIdOf(txns);
   faultPoint("refine/written");
   await lake.table("silver/readings").commit({
     base: silver,
     adds,
     removes: [],
-    txns: new Map([[REFINE_APP_ID, BigInt(next.version)]]),
+    txns,
+    batchId,
     operation: "REFINE",
     isolation: { kind: "derive" },
     dataChange: true,
   });
   faultPoint("refine/committed");
-  return { bronzeVersion: next.version, rowsRead: rowsIn(next.files), rowsAdded: rowsIn(adds) };
+  return { batchId, bronzeVersion: next.version, rowsRead: rowsIn(next.files), rowsAdded: rowsIn(adds) };
 }
 
 interface VersionRange {
