@@ -213,13 +213,13 @@ export async function rowsIn(
   throw new Error(`${file} is in no commit`);
 }
 
-/** Changes the first file that version 1 of a table added. */
+/** Changes the first file that a table added. */
 export async function editFirstAdd(
   lake: string,
   table: TableName,
   edit: (add: Record<string, unknown>) => void,
 ): Promise<void> {
-  await editCommit(commitFile(lake, table, 1), (actions) => {
+  await editCommit(await firstCommitWithFiles(lake, table), (actions) => {
     const first = actions.find((action) => action["add"] !== undefined)?.["add"];
     assert.ok(first);
     edit(first);
@@ -227,13 +227,13 @@ export async function editFirstAdd(
   });
 }
 
-/** Changes the statistics of the files that version 1 of a table added. */
+/** Changes the statistics of the files that the first commit with files added. */
 export async function editAdd(
   lake: string,
   table: TableName,
   edit: (stats: Record<string, unknown>) => void,
 ): Promise<void> {
-  await editCommit(commitFile(lake, table, 1), (actions) => {
+  await editCommit(await firstCommitWithFiles(lake, table), (actions) => {
     for (const { add } of actions) {
       if (add === undefined) continue;
       const stats = JSON.parse(String(add["stats"])) as Record<string, unknown>;
@@ -242,6 +242,15 @@ export async function editAdd(
     }
     return actions;
   });
+}
+
+/** A follower that was early has commits without files before it. */
+async function firstCommitWithFiles(lake: string, table: TableName): Promise<string> {
+  for (let version = 1; version <= (await newestVersion(lake, table)); version += 1) {
+    const file = commitFile(lake, table, version);
+    if ((await actionsOf(file)).some(({ add }) => add !== undefined)) return file;
+  }
+  throw new Error(`${table} has no files`);
 }
 
 /** Sets the first position in the newest commit of a table. */

@@ -168,7 +168,8 @@ class ClusterLog implements KafkaLog {
   }
 
   async describe(topics: readonly string[]): Promise<LogDescription> {
-    return this.#ask("looking at the cluster", async () => describeCluster(this.cluster, topics));
+    const { clock } = this.#options;
+    return this.#ask("looking at the cluster", async () => describeCluster(this.cluster, topics, clock));
   }
 
   /** Ends waiting reads and leaves the cluster. */
