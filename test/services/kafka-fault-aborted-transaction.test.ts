@@ -4,11 +4,14 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { KafkaLog } from "../../src/adapters/kafka/event-log.ts";
+import { isPassing } from "../../src/adapters/kafka/failures.ts";
 import { encodedRuns } from "../../src/adapters/kafka/record-writer.ts";
 import { openSession } from "../../src/adapters/kafka/transaction.ts";
 import { recordsOf } from "../../src/log/records.ts";
 import { present } from "../../src/support/assert.ts";
+import { ownChance } from "../../src/support/chance.ts";
 import { systemClock } from "../../src/support/clock.ts";
+import { retrying } from "../../src/support/retry.ts";
 import {
   ingestFrom,
   numbered,
@@ -104,5 +107,11 @@ describe("a transaction that another producer aborts", { skip: withoutKafka }, (
 });
 
 async function sessionOf({ cluster }: KafkaLog, transactionalId: string): ReturnType<typeof openSession> {
-  return openSession({ cluster, clock: systemClock, codec: "zstd", transactionalId });
+  // The broker makes the topic of its transactions when the first one comes, and refuses it meanwhile.
+  return retrying(async () => openSession({ cluster, clock: systemClock, codec: "zstd", transactionalId }), {
+    limits: { attemptsMax: 1000, pauseMsFirst: 100, pauseMsMax: 500, totalMsMax: 120_000 },
+    clock: systemClock,
+    chance: ownChance(),
+    mayPass: isPassing,
+  });
 }
