@@ -8,7 +8,7 @@ import { kafkaTool } from "../../services/kafka.ts";
 import { present } from "../../src/support/assert.ts";
 import { uniqueId } from "../../src/support/chance.ts";
 import { outgoing } from "../contract/event-log-fixture.ts";
-import { logOn, ownBroker, sendByJava, withoutKafka } from "../support/kafka.ts";
+import { logOn, numbered, ownBroker, sendByJava, withoutKafka } from "../support/kafka.ts";
 import { ask, makeReference, type Reference } from "../support/lake-folder.ts";
 import { done } from "../support/program.ts";
 
@@ -101,19 +101,20 @@ describe("Java's own tools", { skip: withoutKafka }, () => {
       });
     const ingest = async (): Promise<unknown> =>
       done(["ingest", "--once", "--lake", lake], { env: { ...env, KAFKA_GROUP: group } });
+    const shown = async (): Promise<Lag | undefined> =>
+      lagOf({ bootstrap: broker().bootstrap, group, topic });
     await send(1, 2, 3);
     await ingest();
-    assert.deepEqual(await shownOf(broker().bootstrap, group), [
-      { topic, partition: 0, at: 3, end: 3, lag: 0 },
-    ]);
+    assert.deepEqual(await shown(), { at: 3, end: 3, lag: 0 });
     await send(4, 5);
-    assert.deepEqual(await shownOf(broker().bootstrap, group), [
-      { topic, partition: 0, at: 3, end: 5, lag: 2 },
-    ]);
+    assert.deepEqual(await shown(), { at: 3, end: 5, lag: 2 });
     await ingest();
-    assert.deepEqual(await shownOf(broker().bootstrap, group), [
-      { topic, partition: 0, at: 5, end: 5, lag: 0 },
-    ]);
+    assert.deepEqual(await shown(), { at: 5, end: 5, lag: 0 });
+    // Two messages and the mark of their transaction.
+    await log.append([numbered(topic, 0, [6, 7])]);
+    assert.deepEqual(await shown(), { at: 5, end: 8, lag: 3 });
+    await ingest();
+    assert.deepEqual(await shown(), { at: 8, end: 8, lag: 0 });
   });
 });
 
@@ -128,34 +129,30 @@ function byTime(a: Measured, b: Measured): number {
   return Number(a["ts"]) - Number(b["ts"]) || Number(a["value"]) - Number(b["value"]);
 }
 
-interface Shown {
-  readonly topic: string | undefined;
-  readonly partition: number;
+interface Lag {
   readonly at: number;
   readonly end: number;
   readonly lag: number;
 }
 
-/** What `kafka-consumer-groups --describe` shows of a group: its columns are GROUP TOPIC PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG … */
-async function shownOf(bootstrap: string, group: string): Promise<readonly Shown[]> {
+/**
+ * What `kafka-consumer-groups --describe` shows of a topic of one partition. Its columns are GROUP TOPIC PARTITION CURRENT-OFFSET
+ * LOG-END-OFFSET LAG and some that tell of members.
+ */
+async function lagOf(of: {
+  readonly bootstrap: string;
+  readonly group: string;
+  readonly topic: string;
+}): Promise<Lag | undefined> {
   const tool = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
   const { code, stdout, stderr } = await kafkaTool([
     tool,
-    "--bootstrap-server",
-    bootstrap,
-    "--describe",
-    "--group",
-    group,
+    ...["--bootstrap-server", of.bootstrap, "--describe", "--group", of.group],
   ]);
   assert.equal(code, 0, stderr);
   const rows = stdout.split("\n").map((line) => line.trim().split(/\s+/));
-  return rows
-    .filter(([name]) => name === group)
-    .map(([, topic, partition, at, end, lag]) => ({
-      topic,
-      partition: Number(partition),
-      at: Number(at),
-      end: Number(end),
-      lag: Number(lag),
-    }));
+  const row = rows.find(([group, topic]) => group === of.group && topic === of.topic);
+  if (row === undefined) return undefined;
+  const [at = 0, end = 0, lag = 0] = row.slice(3, 6).map(Number);
+  return { at, end, lag };
 }
