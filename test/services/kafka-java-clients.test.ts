@@ -44,8 +44,7 @@ describe("Java's own tools", { skip: withoutKafka }, () => {
 
   test("the console consumer reads what replay has sent: keys and values as documented, each committed message once", async () => {
     const { topic, env } = site();
-    const restarted = ["replay", "--raw", reference.raw, "--replay-mode", "max"];
-    await done(restarted, { env });
+    await done(["replay", "--raw", reference.raw, "--replay-mode", "max"], { env });
     await using log = logOn(broker().bootstrap);
     await log.append([outgoing(topic, 0, [LAST])]);
     const sent = await ask(
@@ -53,12 +52,11 @@ describe("Java's own tools", { skip: withoutKafka }, () => {
       `select room, ts_unix as ts, value from bronze_readings where sensor_type = 'co2' order by all`,
     );
     assert.ok(sent.length > 1000);
-    const { code, stdout, stderr } = await kafkaTool([
-      "org.apache.kafka.tools.consumer.ConsoleConsumer",
-      ...["--bootstrap-server", broker().bootstrap, "--topic", topic, "--from-beginning"],
-      ...["--isolation-level", "read_committed", "--max-messages", String(sent.length + 1)],
-      ...["--formatter-property", "print.key=true", "--formatter-property", "key.separator=|"],
-    ]);
+    const from = ["--bootstrap-server", broker().bootstrap, "--topic", topic, "--from-beginning"];
+    const committed = ["--isolation-level", "read_committed", "--max-messages", String(sent.length + 1)];
+    const keyed = ["--formatter-property", "print.key=true", "--formatter-property", "key.separator=|"];
+    const tool = "org.apache.kafka.tools.consumer.ConsoleConsumer";
+    const { code, stdout, stderr } = await kafkaTool([tool, ...from, ...committed, ...keyed]);
     assert.equal(code, 0, stderr);
     const lines = stdout.trimEnd().split("\n");
     assert.match(lines.pop() ?? "", new RegExp(`\\|${LAST}$`));
@@ -147,7 +145,11 @@ async function lagOf(of: {
   const tool = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
   const { code, stdout, stderr } = await kafkaTool([
     tool,
-    ...["--bootstrap-server", of.bootstrap, "--describe", "--group", of.group],
+    "--bootstrap-server",
+    of.bootstrap,
+    "--describe",
+    "--group",
+    of.group,
   ]);
   assert.equal(code, 0, stderr);
   const rows = stdout.split("\n").map((line) => line.trim().split(/\s+/));

@@ -28,19 +28,25 @@ export interface Site {
   /** Leads a program to the broker and the topics. */
   readonly env: Readonly<Record<string, string>>;
   /** Starts a replay of the raw files. */
-  replay(args: readonly string[], env?: Readonly<Record<string, string>>): Running;
+  readonly replay: Starter;
   /** Starts an ingestion in small batches. */
-  ingest(args: readonly string[], env?: Readonly<Record<string, string>>): Running;
+  readonly ingest: Starter;
   /** Replays all raw files at full speed. */
-  fill(): Promise<void>;
+  readonly fill: () => Promise<void>;
   /** Runs everything to its end. */
-  run(): Promise<RunReport>;
+  readonly run: () => Promise<RunReport>;
   /** Runs to the end, and fails unless the tables hold each message once and gold is that of an undisturbed run on the embedded log. */
-  assertWhole(): Promise<void>;
+  readonly assertWhole: () => Promise<void>;
 }
 
+/** Starts a program with more arguments, and settings beside its own. */
+type Starter = (args: readonly string[], env?: Readonly<Record<string, string>>) => Running;
+
 /** Raw files and their reference lake for the tests of a `describe`, and sites on its broker. */
-export function kafkaPrograms(broker: () => Kafka): { reference(): Reference; site(): Site } {
+export function kafkaPrograms(broker: () => Kafka): {
+  readonly reference: () => Reference;
+  readonly site: () => Site;
+} {
   let made: Reference | undefined;
   before(async () => {
     made = await makeReference(["--rooms", "2", "--days", "1", "--seed", "5", "--faults"], SMALL);

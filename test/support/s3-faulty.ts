@@ -15,9 +15,9 @@ export interface FaultyStore {
   readonly proxy: S3Proxy;
   readonly store: S3ObjectStore;
   /** Another store behind the proxy. */
-  opened(options: TestStoreOptions): S3ObjectStore;
+  readonly opened: (options: TestStoreOptions) => S3ObjectStore;
   /** What became of the requests that match. */
-  fatesOf(matches: (seen: Seen) => boolean): readonly Fate[];
+  readonly fatesOf: (matches: (seen: Seen) => boolean) => readonly Fate[];
 }
 
 /** Starts a gateway with a proxy before it; the proxy lets all pass when a test begins. */
