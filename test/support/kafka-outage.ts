@@ -28,7 +28,7 @@ const ALL = ROUNDS * PARTITIONS * PER_ROUND;
 
 /** Opens a log that notices soon that a broker stands still. */
 export function openImpatient(broker: Kafka, options: Partial<KafkaLogOptions> = {}): KafkaLog {
-  const connection = { ...connectionTo(broker.bootstrap), requestTimeoutMs: 1500 };
+  const connection = { ...connectionTo(broker.bootstrap), requestTimeoutMs: 3000 };
   return logOn(broker.bootstrap, { connection, ...options });
 }
 

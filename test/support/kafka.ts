@@ -118,7 +118,7 @@ export async function recordsOfTopic(log: KafkaLog, topic: string): Promise<read
     partition,
     offset: start,
   }));
-  return recordsSeen(await readToEnd(log, from, 5000), from);
+  return recordsSeen(await readToEnd(log, from, 60_000), from);
 }
 
 /** Ingestion into a lake to the end of the log, or as the options say. */
