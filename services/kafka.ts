@@ -61,14 +61,14 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
 }
 
 /**
- * Runs a class of the broker's own jars, such as org.apache.kafka.tools.ConsoleProducer, to its end (60 s at most).
+ * Runs a class of the broker's own jars, such as org.apache.kafka.tools.ConsoleProducer, to its end (180 s at most).
  * The broker must have been installed. @throws Error if it takes longer.
  */
 export async function kafkaTool(
   args: readonly string[],
   options: { readonly input?: string } = {},
 ): Promise<Ended> {
-  return runProgram(javaOf("java"), toolArgs(args), { ...options, secondsMax: 60 });
+  return runProgram(javaOf("java"), toolArgs(args), { ...options, secondsMax: 180 });
 }
 
 function kafkaService({ topics = TOPICS, ...secure }: SecureOptions & Pick<KafkaOptions, "topics">): Service {

@@ -26,7 +26,7 @@ export interface LaunchOptions {
 /** Ends a child with its parent, however that ends; Linux has it. */
 const SETPRIV = "/usr/bin/setpriv";
 const TERM_SECONDS_MAX = 15;
-const KILL_SECONDS_MAX = 10;
+const KILL_SECONDS_MAX = 60;
 const LOOK_AGAIN_MS = 20;
 
 /** What ends with this process. */
@@ -78,13 +78,13 @@ export async function end(target: ProcessId): Promise<void> {
   await kill(target);
 }
 
-/** Ends a process at once, as a power cut would. @throws Error if it is still there after 10 s. */
+/** Ends a process at once, as a power cut would. @throws Error if it is still there after 60 s. */
 export async function kill(target: ProcessId): Promise<void> {
   signal(target, "SIGKILL");
   if (!(await hasEnded(target, KILL_SECONDS_MAX))) throw new Error(`process ${target.pid} does not end`);
 }
 
-/** Stops a process until SIGCONT: when this returns, none of its threads runs. @throws Error if that takes longer than 10 s. */
+/** Stops a process until SIGCONT: when this returns, none of its threads runs. @throws Error if that takes longer than 60 s. */
 export async function freeze(target: ProcessId): Promise<void> {
   signal(target, "SIGSTOP");
   const giveUpMs = performance.now() + KILL_SECONDS_MAX * 1000;

@@ -63,6 +63,18 @@ export async function startS3({ port, buckets = BUCKETS, ...options }: S3Options
   return Object.assign(running, { endpoint: endpointOf(place), region: REGION, credentials });
 }
 
+/** Adds a user who may do everything, and returns its keys. The gateway must run. */
+export async function addUser({ place, endpoint, region }: S3, name: string): Promise<S3["credentials"]> {
+  const { accessKeyId, secretAccessKey } = credentialsOf(place);
+  const admin = ["--endpoint-url", endpoint, "--region", region];
+  const user = ["create-user", "--access", name, "--secret", secretAccessKey, "--role", "admin"];
+  await mustRun(programOf(), ["admin", ...admin, ...user], {
+    secondsMax: 60,
+    env: { ADMIN_ACCESS_KEY_ID: accessKeyId, ADMIN_SECRET_ACCESS_KEY: secretAccessKey },
+  });
+  return { accessKeyId: name, secretAccessKey };
+}
+
 function s3Service(buckets: readonly string[]): Service {
   return {
     name: "s3",
@@ -76,7 +88,7 @@ function s3Service(buckets: readonly string[]): Service {
       const { accessKeyId, secretAccessKey } = credentialsOf(place);
       const listen = ["--port", addressOf(place, "http"), "--region", REGION, "--health", "/healthz"];
       return {
-        program: join(folderOf(PACKAGE), "versitygw"),
+        program: programOf(),
         args: [...listen, "--quiet", "--keep-alive", "--iam-dir", iam, "posix", data],
         env: { ROOT_ACCESS_KEY: accessKeyId, ROOT_SECRET_KEY: secretAccessKey },
       };
@@ -122,6 +134,10 @@ function settings(place: Place): Readonly<Record<string, string>> {
     AWS_REGION: REGION,
     AWS_DEFAULT_REGION: REGION,
   };
+}
+
+function programOf(): string {
+  return join(folderOf(PACKAGE), "versitygw");
 }
 
 function endpointOf(place: Place): string {

@@ -21,8 +21,8 @@ export interface Comparison {
   readonly lake: Lake;
   readonly other: Lake;
   readonly timeoutMs: number;
-  /** Leaves offsets out: those of one log mean nothing in another, and on Kafka transactions take some. Default: false. */
-  readonly isOtherLog?: boolean;
+  /** Columns that are not compared, beside the times at which rows were made. Default: none. */
+  readonly leftOut?: readonly string[];
 }
 
 /** True if the two lakes were fed from different logs, or one of them from none. */
@@ -39,7 +39,7 @@ async function partitionsTaken(lake: Lake): Promise<readonly string[]> {
 /** Compares the newest versions of a table in two lakes, every cell but the times at which rows were made. */
 export async function differingRows(
   name: TableName,
-  { lake, other, timeoutMs, isOtherLog = false }: Comparison,
+  { lake, other, timeoutMs, leftOut = [] }: Comparison,
 ): Promise<Difference> {
   const here = {
     ...(await tableInput(lake, name, { snapshot: await lake.table(name).snapshot() })),
@@ -49,8 +49,8 @@ export async function differingRows(
     ...(await tableInput(other, name, { snapshot: await other.table(name).snapshot() })),
     name: "there",
   };
-  const leftOut = isOtherLog ? [...MADE_WHEN, "offset"] : MADE_WHEN;
-  const compared = here.columns.map((column) => column.name).filter((column) => !leftOut.includes(column));
+  const ignored = [...MADE_WHEN, ...leftOut];
+  const compared = here.columns.map((column) => column.name).filter((column) => !ignored.includes(column));
   const columns = compared.map((column) => `"${column}"`).join(", ");
   const only = (a: string, b: string): string =>
     `(select count(*) from (select ${columns} from ${a} except all select ${columns} from ${b}) differing)`;

@@ -1,11 +1,11 @@
 // Campaigns of kills: lake after lake is filled by processes that are killed again and again, then compared.
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { present } from "../../src/support/assert.ts";
 import type { Chance } from "../../src/support/chance.ts";
-import { FAULT_POINT_NAMES, type FaultPoint } from "../../src/support/fault-point.ts";
+import type { FaultPoint } from "../../src/support/fault-point.ts";
 import { ageFiles, unnamedFiles } from "../support/leftovers.ts";
+import { lakeIn, WORLD_POINTS } from "../support/world.ts";
 import { strike, type Blow, type Hit } from "./strike.ts";
 import { assertSameButRevisions, assertUndisturbed, BATCHES, prepareLake, type World } from "./world.ts";
 
@@ -36,13 +36,13 @@ const isOf =
   (...prefixes: readonly string[]) =>
   (point: FaultPoint): boolean =>
     prefixes.some((prefix) => point.startsWith(prefix));
-const REPLAY_POINTS = FAULT_POINT_NAMES.filter(isOf("replay/", "log/append/"));
-const GOLD_POINTS = FAULT_POINT_NAMES.filter(isOf("gold/"));
-const FLOW_POINTS = FAULT_POINT_NAMES.filter(
+const REPLAY_POINTS = WORLD_POINTS.filter(isOf("replay/", "log/append/"));
+const GOLD_POINTS = WORLD_POINTS.filter(isOf("gold/"));
+const FLOW_POINTS = WORLD_POINTS.filter(
   (point) => !isOf("replay/", "log/append/", "gold/", "compact/")(point),
 );
 /** Points that upkeep passes, in an order in which each is still to come: first those before its first commit. */
-export const UPKEEP_POINTS: readonly FaultPoint[] = [
+const ALL_UPKEEP_POINTS: readonly FaultPoint[] = [
   "store/file/synced",
   "store/file/moved",
   "store/absent/written",
@@ -53,10 +53,12 @@ export const UPKEEP_POINTS: readonly FaultPoint[] = [
   "store/deleted",
   "store/absent/linked",
 ];
-/** Points that `run` passes. */
-export const RUN_POINTS: readonly FaultPoint[] = FAULT_POINT_NAMES.filter(
-  (point) => !isOf("compact/")(point),
+/** Those of this world. */
+export const UPKEEP_POINTS: readonly FaultPoint[] = ALL_UPKEEP_POINTS.filter((point) =>
+  WORLD_POINTS.includes(point),
 );
+/** Points that `run` passes. */
+export const RUN_POINTS: readonly FaultPoint[] = WORLD_POINTS.filter((point) => !isOf("compact/")(point));
 const REPLAY_KILLS = 3;
 const GOLD_KILLS = 2;
 
@@ -65,7 +67,7 @@ let lakes = 0;
 /** A new empty lake of the campaign. */
 export async function newLake({ world }: Campaign): Promise<string> {
   lakes += 1;
-  const lake = join(world.folder, `lake-${lakes}`);
+  const lake = lakeIn(world.folder, `lake-${lakes}`);
   await prepareLake(lake);
   return lake;
 }
@@ -169,7 +171,7 @@ export async function killUpkeep(campaign: Campaign): Promise<void> {
 
 function partsOn({ world }: Campaign, lake: string): readonly Part[] {
   const of = (...prefixes: readonly string[]): readonly FaultPoint[] =>
-    FAULT_POINT_NAMES.filter(isOf(...prefixes));
+    WORLD_POINTS.filter(isOf(...prefixes));
   return [
     {
       args: ["replay", "--raw", world.raw, "--lake", lake, "--replay-mode", "max"],

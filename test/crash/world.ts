@@ -14,6 +14,7 @@ import {
   runAll,
 } from "../support/lake-folder.ts";
 import { temporaryFolder } from "../support/program.ts";
+import { lakeIn } from "../support/world.ts";
 
 /** Small batches: many commits, so that most moments lie between two of them. */
 export const BATCHES: readonly string[] = ["--batch-rows", "5000", "--bronze-partition-by", "event_date"];
@@ -39,7 +40,7 @@ export async function makeWorld(realFiles = REAL_FILES): Promise<World> {
   const folder = await temporaryFolder();
   const generated = join(folder.path, "generated");
   const raw = join(folder.path, "raw");
-  const reference = join(folder.path, "reference");
+  const reference = lakeIn(folder.path, "reference");
   await generateRaw(generated, ["--rooms", "1", "--days", "1", "--seed", "3", "--faults"]);
   const faulty = readdirSync(generated)[0] ?? "";
   for (const file of readdirSync(join(generated, faulty))) linkInto(raw, `faulty/${file}`, generated, faulty);
@@ -61,9 +62,8 @@ export async function makeWorld(realFiles = REAL_FILES): Promise<World> {
 }
 
 /** Makes an empty lake whose tables get a checkpoint every few commits. */
-export async function prepareLake(folder: string): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  await using lakes = await openLakes([folder], { create: true });
+export async function prepareLake(address: string): Promise<void> {
+  await using lakes = await openLakes([address], { create: true });
   for (const lake of lakes.opened) {
     for (const name of TABLE_NAMES) {
       const definition = lake.definition(name);

@@ -2,7 +2,7 @@
 // nobody's way: readers see no error and no torn version, and the tables end as if one had come after the other.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { TableName } from "../../src/reading/tables.ts";
@@ -19,6 +19,7 @@ import {
 import { ageFiles, unnamedFiles } from "../support/leftovers.ts";
 import { mustReach } from "../support/moments.ts";
 import { atrium, done, start, temporaryFolder, type Running } from "../support/program.ts";
+import { lakeIn, storeOf } from "../support/world.ts";
 
 const BATCHES = ["--batch-rows", "5000", "--bronze-partition-by", "event_date"];
 /** So many files of dead writers are there when all begins: vacuum has something to do. */
@@ -37,11 +38,8 @@ const COMPARED: readonly TableName[] = [
 
 test("all of it at once, in many processes, ends in the tables of one after the other, and readers see whole versions", async () => {
   await using folder = await temporaryFolder();
-  const [raw, lake, reference] = ["raw", "lake", "reference"].map((name) => join(folder.path, name)) as [
-    string,
-    string,
-    string,
-  ];
+  const raw = join(folder.path, "raw");
+  const [lake, reference] = [lakeIn(folder.path, "lake"), lakeIn(folder.path, "reference")];
   await generateRaw(raw, ["--rooms", "2", "--days", "1", "--seed", "21", "--faults"]);
   const [first = "", second = ""] = roomsIn(raw);
   const before = await runAll(raw, reference, ["--rooms", first, ...BATCHES]);
@@ -49,7 +47,7 @@ test("all of it at once, in many processes, ends in the tables of one after the 
 
   // The first room makes all tables; the second one comes in while everything else is at work on them.
   await runAll(raw, lake, ["--rooms", first, ...BATCHES]);
-  litter(lake);
+  await litter(lake);
   const ingest = start(["ingest", "--lake", lake, ...BATCHES], { env: QUIET });
   const refine = start(["refine", "--lake", lake, "--batch-rows", "5000"], { env: QUIET });
   const serve = start(["serve", "--lake", lake, "--api-port", "0"], { env: QUIET });
@@ -176,11 +174,12 @@ function roomsIn(raw: string): readonly string[] {
 }
 
 /** Files of writers that died long ago, beside the live ones, which look as old. */
-function litter(lake: string): void {
+async function litter(lake: string): Promise<void> {
+  const store = storeOf(lake);
   for (const table of ["bronze/readings", "silver/readings"]) {
-    const day = join(lake, table, "event_date=2013-08-26");
-    mkdirSync(day, { recursive: true });
-    for (let file = 0; file < LITTER; file += 1) writeFileSync(join(day, `litter-${file}.parquet`), "dead");
+    for (let file = 0; file < LITTER; file += 1) {
+      await store.put(`${table}/event_date=2013-08-26/litter-${file}.parquet`, Buffer.from("dead"));
+    }
   }
   ageFiles(lake);
 }

@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { REJECTION_REASONS } from "../../src/reading/parse-message.ts";
 import { ask, askOne, generateRaw, type Row, runAll, type RunReport } from "../support/lake-folder.ts";
 import { temporaryFolder } from "../support/program.ts";
+import { lakeIn } from "../support/world.ts";
 
 /** A row of faults.csv. */
 interface Fault {
@@ -34,7 +35,7 @@ const linesOf = new Map<string, readonly Buffer[]>();
 before(async () => {
   folder = await temporaryFolder();
   raw = join(folder.path, "raw");
-  lake = join(folder.path, "lake");
+  lake = lakeIn(folder.path, "lake");
   // Four rooms show all four faults that last, two days all kinds of broken lines.
   await generateRaw(raw, ["--rooms", "4", "--days", "2", "--seed", "5", "--faults"]);
   faults = await readFaults();

@@ -15,6 +15,7 @@ import {
   versionsOf,
 } from "../support/lake-folder.ts";
 import { atrium, temporaryFolder } from "../support/program.ts";
+import { lakeIn } from "../support/world.ts";
 
 const GOLD = ["gold/sensor_hourly", "gold/sensor_daily", "gold/room_daily"] as const;
 
@@ -27,8 +28,8 @@ let first: RunReport;
 before(async () => {
   folder = await temporaryFolder();
   raw = join(folder.path, "raw");
-  lake = join(folder.path, "lake");
-  reference = join(folder.path, "reference");
+  lake = lakeIn(folder.path, "lake");
+  reference = lakeIn(folder.path, "reference");
   await generateRaw(raw, ["--rooms", "1", "--days", "2", "--seed", "3", "--faults"]);
   first = await runAll(raw, reference);
   await runAll(raw, lake);

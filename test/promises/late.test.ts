@@ -5,13 +5,13 @@ import assert from "node:assert/strict";
 import { appendFile, cp, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { localObjectStore } from "../../src/adapters/local/object-store.ts";
 import { NO_GOLD } from "../../src/lakehouse/gold/gold.ts";
 import { HORIZON_APP_ID, horizonPosition, OPERATIONS } from "../../src/lakehouse/operations.ts";
 import { tableDefinition } from "../../src/reading/tables.ts";
 import { append, tableIn } from "../support/delta.ts";
 import { ask, askOne, generateRaw, runAll, versionsOf } from "../support/lake-folder.ts";
 import { atrium, done, temporaryFolder } from "../support/program.ts";
+import { lakeIn, storeOf } from "../support/world.ts";
 
 const DAYS = ["2013-08-26", "2013-08-27", "2013-08-28", "2013-08-29"];
 const GOLD = ["gold_sensor_hourly", "gold_sensor_daily", "gold_room_daily"];
@@ -36,7 +36,7 @@ let lateSeconds: readonly number[] = [];
 before(async () => {
   folder = await temporaryFolder();
   raw = join(folder.path, "raw");
-  lake = join(folder.path, "lake");
+  lake = lakeIn(folder.path, "lake");
   await generateRaw(raw, ["--rooms", "1", "--days", "4", "--seed", "4"]);
   [room = ""] = await readdir(raw);
   const first = await runAll(raw, lake);
@@ -172,7 +172,7 @@ describe("after gold was made", { concurrency: false }, () => {
   });
 
   test("a day that silver does not keep any more keeps its gold, and the gold command says so", async () => {
-    const table = tableIn(localObjectStore(lake), { path: "silver/readings" });
+    const table = tableIn(storeOf(lake), { path: "silver/readings" });
     const base = (await table.snapshot())!;
     const old = [...base.files.values()].filter(
       (file) => file.partitionValues["event_date"] === "2013-08-20",

@@ -14,17 +14,15 @@ import {
 } from "../support/lake-folder.ts";
 import { mustReach } from "../support/moments.ts";
 import { done, start, temporaryFolder } from "../support/program.ts";
+import { lakeIn } from "../support/world.ts";
 
 const TABLE = "bronze/readings";
 const BATCHES = ["--batch-rows", "2000", "--bronze-partition-by", "event_date"];
 
 test("what a reader sees beside a run is whole, only grows, and stays to be read by its version", async () => {
   await using folder = await temporaryFolder();
-  const [raw, lake, reference] = ["raw", "lake", "reference"].map((name) => join(folder.path, name)) as [
-    string,
-    string,
-    string,
-  ];
+  const raw = join(folder.path, "raw");
+  const [lake, reference] = [lakeIn(folder.path, "lake"), lakeIn(folder.path, "reference")];
   await generateRaw(raw, ["--rooms", "1", "--days", "1", "--seed", "13"]);
   const run = start(["run", "--raw", raw, "--lake", lake, ...BATCHES], { env: QUIET });
   const seen: { version: number; rows: number; positions: number }[] = [];

@@ -13,6 +13,7 @@ import {
   type RunReport,
 } from "../support/lake-folder.ts";
 import { atrium, done, temporaryFolder } from "../support/program.ts";
+import { lakeIn } from "../support/world.ts";
 
 interface Listed {
   readonly topic: string;
@@ -35,7 +36,7 @@ const TS = Date.parse("2013-08-27T06:00:00Z") / 1000;
 
 before(async () => {
   folder = await temporaryFolder();
-  lake = join(folder.path, "lake");
+  lake = lakeIn(folder.path, "lake");
   fixed = join(folder.path, "fixed.jsonl");
   const raw = join(folder.path, "raw");
   await generateRaw(raw, ["--rooms", "1", "--days", "1", "--seed", "5", "--faults"]);

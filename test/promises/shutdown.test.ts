@@ -3,13 +3,11 @@
 // The program itself ends with 1 when it takes more than 5 s to stop, so the exit code 0 stands for the time limit.
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
   assertEachMessageOnce,
   assertSameRows,
   commitsOf,
-  logBytes,
   QUIET,
   runAll,
   makeReference,
@@ -17,6 +15,7 @@ import {
 } from "../support/lake-folder.ts";
 import { endAt } from "../support/moments.ts";
 import { done, type Ended, start } from "../support/program.ts";
+import { lakeIn, logBytes } from "../support/world.ts";
 
 const BATCHES = ["--batch-rows", "10000", "--bronze-partition-by", "event_date"];
 /** With debug lines a process shows that it is at work: before that, it may not yet listen to signals. */
@@ -37,7 +36,7 @@ before(async () => {
 after(async () => folder[Symbol.asyncDispose]());
 
 test("run, stopped by SIGTERM and SIGINT at different times, ends with 0, and a last run completes the lake", async () => {
-  const lake = join(folder.path, "run");
+  const lake = lakeIn(folder.path, "run");
   const moments: readonly (readonly [NodeJS.Signals, () => boolean])[] = [
     ["SIGTERM", () => logBytes(lake) > 0],
     ["SIGINT", () => logBytes(lake) > 100_000],
@@ -61,7 +60,7 @@ test("run, stopped by SIGTERM and SIGINT at different times, ends with 0, and a 
 });
 
 test("the stages as processes of their own, each stopped in its work, leave nothing out", async () => {
-  const lake = join(folder.path, "stages");
+  const lake = lakeIn(folder.path, "stages");
   const replay = ["replay", "--raw", raw, "--lake", lake];
   const paced = [...replay, "--replay-mode", "rate", "--rate-msg-per-sec", "20000"];
   await stopsWithZero(paced, "SIGINT", () => logBytes(lake) > 150_000);
@@ -81,7 +80,7 @@ test("the stages as processes of their own, each stopped in its work, leave noth
 });
 
 test("an ingest that waits for work stops at once", async () => {
-  const lake = join(folder.path, "idle");
+  const lake = lakeIn(folder.path, "idle");
   await runAll(raw, lake, BATCHES);
   const ingest = start(["ingest", "--lake", lake], HEARD);
   const stopped = await endAt(ingest, "SIGTERM", () => AT_WORK.test(ingest.output()));
@@ -98,7 +97,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 }
 
 test("up, stopped while it replays, ends with 0, and a run completes the lake", async () => {
-  const lake = join(folder.path, "up");
+  const lake = lakeIn(folder.path, "up");
   const pace = ["--replay-mode", "rate", "--rate-msg-per-sec", "30000", "--batch-seconds", "0.2"];
   const up = ["up", "--raw", raw, "--lake", lake, "--api-port", "0", ...pace, ...BATCHES];
   await stopsWithZero(up, "SIGTERM", () => commitsOf(lake, "silver/readings") >= 3);

@@ -1,7 +1,6 @@
 // Promise 2: of two processes that do the same work at once, one is refused, and nothing is doubled or lost.
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
   assertEachMessageOnce,
@@ -17,6 +16,7 @@ import { mustReach } from "../support/moments.ts";
 import { assertOneError } from "../support/one-error.ts";
 import { haltedAt } from "../support/preloaded.ts";
 import { atrium, done, type Ended, start } from "../support/program.ts";
+import { lakeIn } from "../support/world.ts";
 
 /** Many small batches, so that two processes are sure to meet. */
 const SMALL = ["--batch-rows", "5000"];
@@ -66,12 +66,16 @@ test("an ingest that slept while another did its work is refused when it wakes",
 });
 
 test("a replay that slept while another sent the same files is refused when it wakes, and the log has every message once", async () => {
-  const lake = join(folder.path, "two-replays");
+  const lake = lakeIn(folder.path, "two-replays");
   const replay = ["replay", "--raw", raw, "--lake", lake, "--replay-mode", "max"];
   const sleeper = await haltedAt(replay, "replay/sent", folder.path);
   const other = await atrium(replay, { env: QUIET }).finally(() => sleeper.child.kill("SIGCONT"));
   assert.equal(other.code, 0, other.stderr);
-  assertOneError(await sleeper.ended, "COMMIT_OVERTAKEN", /Another replay is feeding this log/);
+  assertOneError(
+    await sleeper.ended,
+    "COMMIT_OVERTAKEN",
+    /Another (replay is feeding this log|process appends as replay-)/,
+  );
   assert.equal((await atrium(replay, { env: QUIET })).code, 0);
   await runAll(raw, lake, BY_DAY);
   await assertEachMessageOnce(lake, messages);
@@ -79,7 +83,7 @@ test("a replay that slept while another sent the same files is refused when it w
 });
 
 test("two runs at once, whose replays send the same files, leave every message once", async () => {
-  const lake = join(folder.path, "two-runs");
+  const lake = lakeIn(folder.path, "two-runs");
   const run = ["run", "--raw", raw, "--lake", lake, ...SMALL, ...BY_DAY];
   const both = await Promise.all([atrium(run, { env: QUIET }), atrium(run, { env: QUIET })]);
   for (const ended of both) {
@@ -98,7 +102,7 @@ test("two runs at once, whose replays send the same files, leave every message o
 
 /** A lake whose log holds all messages, and whose tables do not exist yet. */
 async function lakeWithFullLog(name: string): Promise<string> {
-  const lake = join(folder.path, name);
+  const lake = lakeIn(folder.path, name);
   await done(["replay", "--raw", raw, "--lake", lake, "--replay-mode", "max"], { env: QUIET });
   return lake;
 }

@@ -16,7 +16,7 @@ describe("on a broker", { skip: withoutKafka }, () => {
       return {
         log,
         topicPrefix: `${uniqueId()}-`,
-        waitMs: 5000,
+        waitMs: 60_000,
         elapse: () => undefined,
         dispose: async () => log[Symbol.asyncDispose](),
       };

@@ -18,7 +18,7 @@ export interface Ended<Code = number> {
   readonly stderr: string;
 }
 
-/** Runs bin/atrium with nothing of this machine's settings in its environment; at most 30 s. */
+/** Runs bin/atrium with nothing of this machine's settings in its environment; at most 120 s. */
 export async function atrium(
   args: readonly string[],
   options: {
@@ -30,7 +30,7 @@ export async function atrium(
   const { cwd = ROOT, env = {}, bin = join(ROOT, "bin/atrium") } = options;
   const childEnv = { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env };
   return new Promise((resolve) => {
-    execFile(bin, args, { cwd, env: childEnv, timeout: 30_000 }, (error, stdout, stderr) => {
+    execFile(bin, args, { cwd, env: childEnv, timeout: 120_000 }, (error, stdout, stderr) => {
       const code = error === null ? 0 : error.code;
       resolve({ code: typeof code === "number" ? code : -1, stdout, stderr });
     });

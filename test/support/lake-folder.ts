@@ -1,7 +1,7 @@
 // A lake as its user sees it: asked through `atrium sql` and `atrium table`, and looked at as files.
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { duckdbCheckpointCodec } from "../../src/adapters/duckdb/checkpoint-codec.ts";
 import { duckdbEngine } from "../../src/adapters/duckdb/engine.ts";
@@ -11,6 +11,7 @@ import { openLake, type Lake } from "../../src/lakehouse/lake.ts";
 import { TABLE_NAMES, tableDefinition, type TableName } from "../../src/reading/tables.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { done, temporaryFolder } from "./program.ts";
+import { filesOf, lakeIn, scratchOf, storeOf, WORLD_COLUMNS } from "./world.ts";
 
 /** A row of an answer, by column. */
 export type Row = Readonly<Record<string, string | number | boolean | null>>;
@@ -75,7 +76,7 @@ export async function makeReference(
 ): Promise<Reference> {
   const folder = await temporaryFolder();
   const raw = join(folder.path, "raw");
-  const reference = join(folder.path, "reference");
+  const reference = lakeIn(folder.path, "reference");
   await generateRaw(raw, generateArgs);
   const { messages } = await runAll(raw, reference, runArgs);
   return { folder, raw, reference, messages };
@@ -100,16 +101,21 @@ export async function assertSameRows(
   const [here, other] = lakes.opened as [Lake, Lake];
   const differing: string[] = [];
   for (const name of names) {
-    const found = await differingRows(name, { lake: here, other, timeoutMs: 60_000 });
+    const found = await differingRows(name, {
+      lake: here,
+      other,
+      timeoutMs: 60_000,
+      leftOut: WORLD_COLUMNS,
+    });
     const [ours, theirs] = [found.onlyHere, found.onlyThere];
     if (ours + theirs > 0) differing.push(`${name}: ${ours} rows only here, ${theirs} only in the reference`);
   }
   assert.deepEqual(differing, []);
 }
 
-/** Opens lakes in this process, with one engine for all of them. */
+/** Opens lakes in this process, with one engine for all of them: to make them, or to read the files that they have. */
 export async function openLakes(
-  folders: readonly string[],
+  addresses: readonly string[],
   options: { readonly create: boolean },
 ): Promise<{ readonly opened: readonly Lake[] } & AsyncDisposable> {
   const scratch = await temporaryFolder();
@@ -117,17 +123,15 @@ export async function openLakes(
     memoryMb: 512,
     threads: 2,
     scratchFolder: scratch.path,
-    readableFolders: folders,
+    readableFolders: addresses.map(filesOf),
     clock: systemClock,
   });
   const codec = duckdbCheckpointCodec(async () => engine.connect(), scratch.path);
   const { partitionColumns: bronzePartitionBy } = tableDefinition("bronze/readings");
-  const opened = folders.map(async (folder) =>
-    openLake(
-      { store: localObjectStore(folder), engine, codec, clock: systemClock, bronzePartitionBy },
-      options,
-    ),
-  );
+  const opened = addresses.map(async (lake) => {
+    const store = options.create ? storeOf(lake) : localObjectStore(filesOf(lake));
+    return openLake({ store, engine, codec, clock: systemClock, bronzePartitionBy }, options);
+  });
   return {
     opened: await Promise.all(opened),
     [Symbol.asyncDispose]: async () => {
@@ -150,32 +154,26 @@ export async function assertEachMessageOnce(lake: string, messages: number): Pro
 
 /** Commits of a table, its making included. */
 export function commitsOf(lake: string, name: TableName): number {
-  return entriesOf(join(lake, name, "_delta_log")).filter((file) => /^\d{20}\.json$/.test(file)).length;
+  return entriesOf(join(filesOf(lake), name, "_delta_log")).filter((file) => /^\d{20}\.json$/.test(file))
+    .length;
 }
 
 /** Parquet files of a table, those included that no commit names. */
 export function dataFilesOf(lake: string, name: TableName): number {
-  return entriesOf(join(lake, name), true).filter((file) => file.endsWith(".parquet")).length;
+  return entriesOf(join(filesOf(lake), name), true).filter((file) => file.endsWith(".parquet")).length;
 }
 
 /** Files of all tables: data and commits, those included that no commit names. */
 export function filesIn(lake: string): number {
   return TABLE_NAMES.reduce((sum, name) => {
-    return sum + entriesOf(join(lake, name), true).filter((file) => /\.(json|parquet)$/.test(file)).length;
+    const files = entriesOf(join(filesOf(lake), name), true);
+    return sum + files.filter((file) => /\.(json|parquet)$/.test(file)).length;
   }, 0);
 }
 
-/** Bytes of the embedded log, its write-ahead file included. */
-export function logBytes(lake: string): number {
-  const sizes = ["log.db", "log.db-wal"].map((file) => {
-    return statSync(join(lake, "_log", file), { throwIfNoEntry: false })?.size ?? 0;
-  });
-  return sizes.reduce((sum, size) => sum + size, 0);
-}
-
-/** True while a transform has files in the lake's scratch folder. */
+/** True while a transform has files in the scratch folder. */
 export function isTransforming(lake: string): boolean {
-  return entriesOf(join(lake, "_scratch"), true).some((file) => file.endsWith(".parquet"));
+  return entriesOf(scratchOf(lake), true).some((file) => file.endsWith(".parquet"));
 }
 
 function entriesOf(folder: string, recursive = false): readonly string[] {

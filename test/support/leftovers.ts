@@ -3,12 +3,15 @@
 import { existsSync, readdirSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { TABLE_NAMES } from "../../src/reading/tables.ts";
+import { filesOf } from "./world.ts";
 
 /** Data files of all tables that no commit ever named, below the lake's folder. */
 export function unnamedFiles(lake: string): readonly string[] {
   return TABLE_NAMES.flatMap((name) => {
-    const named = namesIn(join(lake, name, "_delta_log"));
-    return dataFiles(join(lake, name)).flatMap((file) => (named.has(file) ? [] : [`${name}/${file}`]));
+    const named = namesIn(join(filesOf(lake), name, "_delta_log"));
+    return dataFiles(join(filesOf(lake), name)).flatMap((file) =>
+      named.has(file) ? [] : [`${name}/${file}`],
+    );
   });
 }
 
@@ -16,7 +19,8 @@ export function unnamedFiles(lake: string): readonly string[] {
 export function ageFiles(lake: string): void {
   const longAgo = Date.now() / 1000 - 30 * 86_400;
   for (const name of TABLE_NAMES) {
-    for (const file of dataFiles(join(lake, name))) utimesSync(join(lake, name, file), longAgo, longAgo);
+    const folder = join(filesOf(lake), name);
+    for (const file of dataFiles(folder)) utimesSync(join(folder, file), longAgo, longAgo);
   }
 }
 

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Ended, Running } from "./program.ts";
 
-/** A program that shows nothing within so many looks hangs: about a minute. */
-const LOOKS_MAX = 40_000;
+/** A program that shows nothing within so many looks hangs: some minutes, as a cold and busy machine may need one. */
+const LOOKS_MAX = 200_000;
 
 /** Looks about every ms until `look` is true; false if the program ended before. Fails if neither happens. */
 export async function reached(running: Running, look: () => boolean): Promise<boolean> {

@@ -4,6 +4,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { worldEnvironment } from "./world.ts";
 
 /** The checkout's own launcher. */
 export const ATRIUM = resolve(import.meta.dirname, "../../bin/atrium");
@@ -24,7 +25,7 @@ export interface Running {
   output(): string;
 }
 
-/** Starts `atrium ARGS`; only the given environment is passed on, with what a process needs to run at all. */
+/** Starts `atrium ARGS`; only the given environment is passed on, with that of the world and what a process needs to run at all. */
 export function start(
   args: readonly string[],
   options: { readonly env?: Record<string, string>; readonly cwd?: string } = {},
@@ -32,7 +33,7 @@ export function start(
   const { PATH = "", HOME = "" } = process.env;
   const child = spawn(ATRIUM, args, {
     cwd: options.cwd,
-    env: { PATH, HOME, ...options.env },
+    env: { PATH, HOME, ...worldEnvironment(args), ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let [stdout, stderr] = ["", ""];

@@ -75,6 +75,7 @@ class ClusterLog implements KafkaLog {
     this.#options = options;
     this.cluster = openCluster(connection, async (ms) => clock.sleep(ms, this.#closing.signal));
     this.#reader = makeReader({ cluster: this.cluster, clock, logger, onRetry });
+    logger.debug("log opened", { bootstrap: connection.bootstrap });
   }
 
   async identity(topic: string): Promise<string> {

@@ -9,7 +9,7 @@ import { type Gate, makeGate } from "../../support/gate.ts";
 import { type RetryLimits, retrying } from "../../support/retry.ts";
 import type { S3Place } from "../../support/s3-url.ts";
 import type { Secret } from "../../support/secret.ts";
-import { mayPass, s3Error, TookTooLong } from "./errors.ts";
+import { hasExpired, mayPass, s3Error, TookTooLong } from "./errors.ts";
 
 /** How to reach a store. What is left out is found as the AWS tools find it. */
 export interface S3Settings {
@@ -108,7 +108,8 @@ export function openS3(options: S3Options): S3Access {
     explain,
     request: async (what, send, msMax = limits.smallMsMax) => {
       try {
-        return await retrying(async () => requests.run(1, async () => within(clock, msMax, send)), {
+        const attempt = async () => renewing(client, async () => within(clock, msMax, send));
+        return await retrying(async () => requests.run(1, attempt), {
           limits: limits.retry,
           clock,
           chance,
@@ -121,6 +122,20 @@ export function openS3(options: S3Options): S3Access {
     },
     [Symbol.asyncDispose]: async () => client.destroy(),
   };
+}
+
+/** Runs an attempt. One that is refused because its credentials have expired runs once more, if the chain has others by now. */
+async function renewing<Result>(client: S3Client, attempt: () => Promise<Result>): Promise<Result> {
+  const used = await client.config.credentials();
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!hasExpired(error)) throw error;
+    // What goes wrong here is less to the point than that they have expired.
+    const found = await client.config.credentials({ forceRefresh: true }).catch(() => used);
+    if (found.sessionToken === used.sessionToken && found.accessKeyId === used.accessKeyId) throw error;
+    return attempt();
+  }
 }
 
 /** Runs an attempt, and aborts it when its time is over. */

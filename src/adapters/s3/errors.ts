@@ -27,6 +27,9 @@ export function isNamed(error: unknown, ...names: readonly string[]): boolean {
   return error instanceof Error && names.includes(error.name);
 }
 
+/** Names of answers to credentials that were good until now. */
+const EXPIRED = ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"];
+
 /** Names of answers that may be others the next time, whatever their status. */
 const PASSING = [
   "ConditionalRequestConflict",
@@ -48,6 +51,11 @@ export function mayPass(error: unknown): boolean {
     );
   }
   return isUnreachable(error);
+}
+
+/** True if the store takes the credentials no more, as it did. */
+export function hasExpired(error: unknown): boolean {
+  return isNamed(error, ...EXPIRED);
 }
 
 /** True if no whole answer came, so that a write may or may not be done. */
@@ -102,9 +110,9 @@ const REFUSALS: Readonly<Record<string, string>> = {
   AllAccessDisabled: `this user may not do that. ${ALLOW}`,
   InvalidAccessKeyId: "the store does not know the access key: check AWS_ACCESS_KEY_ID.",
   SignatureDoesNotMatch: "the secret key is not the one of the access key: check AWS_SECRET_ACCESS_KEY.",
-  ExpiredToken: "the credentials have expired: get new ones (AWS_SESSION_TOKEN).",
-  ExpiredTokenException: "the credentials have expired: get new ones (AWS_SESSION_TOKEN).",
-  TokenRefreshRequired: "the credentials have expired: get new ones (AWS_SESSION_TOKEN).",
+  ...Object.fromEntries(
+    EXPIRED.map((name) => [name, "the credentials have expired: get new ones (AWS_SESSION_TOKEN)."]),
+  ),
   InvalidToken: "the session token is not valid: get a new one (AWS_SESSION_TOKEN).",
   RequestTimeTooSkewed: "this machine's clock is wrong: set it.",
   AuthorizationHeaderMalformed: "the region is not that of the bucket: set AWS_DEFAULT_REGION.",
