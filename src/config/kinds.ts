@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SENSOR_TYPES, type SensorType, sensorTypeNamed } from "../reading/terms.ts";
+import { parseCron } from "../support/cron.ts";
 import { isS3Url, parseS3Url, s3UrlOf } from "../support/s3-url.ts";
 import { type Secret, secret } from "../support/secret.ts";
 
@@ -221,6 +222,18 @@ export const day: Kind<string> = {
     // Date.parse takes 2013-02-30 for 2 March: such a day does not come back as it went in.
     const isReal = !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(given);
     return isReal ? { value: given } : problem("is not a day of the calendar");
+  },
+};
+
+/** A cron expression in UTC that is due at some time. */
+export const cron: Kind<string> = {
+  allowed:
+    'a cron expression in UTC such as "* * * * *" or "30 3 * * *", seconds in front if there are six fields',
+  placeholder: "CRON",
+  parse: (given) => {
+    const times = parseCron(given);
+    if (times === undefined) return problem("is no cron expression");
+    return times.nextMs(0) === undefined ? problem("is never due") : { value: given };
   },
 };
 

@@ -224,9 +224,19 @@ export const SETTINGS = {
     "Columns that bronze is partitioned by when it is made; event_date alone makes fewer, larger files.",
   ),
   GOLD_EVERY_SECONDS: lake.given(
-    kinds.decimal(1, 86_400),
-    "60",
-    "How often `up` makes gold again for the days that changed, seconds.",
+    kinds.decimal(0, 86_400),
+    "0",
+    "How often `up` makes gold for all days that changed, the one that is still going on too, seconds; 0: GOLD_SCHEDULE holds.",
+  ),
+  GOLD_SCHEDULE: lake.given(
+    kinds.cron,
+    "* * * * *",
+    "When `up` makes gold for the days that are over, each once and again only for late readings; it looks at its start too, for what it has missed.",
+  ),
+  GOLD_DELAY_SECONDS: lake.given(
+    kinds.decimal(0, 86_400),
+    "600",
+    "A day is over when readings from so long after its end are in silver, or when none has come for so long after its end, seconds.",
   ),
 
   UPKEEP_EVERY_SECONDS: upkeep.given(

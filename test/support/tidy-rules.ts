@@ -43,6 +43,7 @@ const PACKAGE_HOMES: readonly (readonly [RegExp, RegExp])[] = [
   [/^node:sqlite$/, /^src\/adapters\/embedded\//],
   [/^(fastify|typebox|@fastify\/.*)$/, /^src\/api\//],
   [/^pino/, /^src\/support\/logger\.ts$/],
+  [/^croner$/, /^src\/support\/cron\.ts$/],
   [/^@platformatic\/kafka$/, /^src\/adapters\/kafka\//],
   [/^(@bufbuild\/|@connectrpc\/|apache-arrow$)/, /^src\/adapters\/spark\//],
   [/^@aws-sdk\//, /^src\/adapters\/s3\//],
