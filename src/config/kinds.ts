@@ -260,6 +260,31 @@ export const versionOrTime: Kind<VersionOrTime> = {
   },
 };
 
+/** A topic of the log. */
+export const topic = text("TOPIC", {
+  pattern: /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/,
+  allowed: "1 to 249 letters, digits, dots, dashes and underscores",
+});
+
+/** A room by its name, which is also that of its folder. */
+export const room = text("ROOM", {
+  // eslint-disable-next-line no-control-regex -- control characters are what is refused
+  pattern: /^[^/\\\u0000-\u001f]{1,64}$/,
+  allowed: "room names of up to 64 characters without slashes",
+});
+
+/** A host, with its port or without. */
+export const host = text("HOST", {
+  pattern: /^[A-Za-z0-9.:_-]{1,253}$/,
+  allowed: "a host name or an IP address",
+});
+
+/** An http or https address. */
+export const httpUrl = text("URL", {
+  pattern: /^https?:\/\/[^\s/@]+(\/\S*)?$/,
+  allowed: "an http or https address without a password in it",
+});
+
 /** A secret without spaces, of at least `lengthMin` characters. */
 export function secretText(lengthMin = 1): Kind<Secret> {
   return {

@@ -99,7 +99,8 @@ test("a holder that shows signs of life keeps the lease for as long as it works"
     sleep: async (_ms, signal) =>
       new Promise((done) => {
         wakes.push(done);
-        signal?.addEventListener("abort", () => done(), { once: true });
+        if (signal?.aborted === true) done();
+        else signal?.addEventListener("abort", () => done(), { once: true });
       }),
   });
   let end = (_note: string): void => undefined;
@@ -125,12 +126,12 @@ test("a holder that shows signs of life keeps the lease for as long as it works"
 test("a paused holder that awakes after it was followed frees nothing of the next one's", async () => {
   const clock = stillClock(0);
   let end = (_note: string): void => undefined;
-  let isTaken = false;
+  const taken = Promise.withResolvers<undefined>();
   const paused = leaseOf("paused", clock).during(async () => {
-    isTaken = true;
+    taken.resolve(undefined);
     return new Promise<string>((done) => (end = done));
   });
-  while (!isTaken) await new Promise((turn) => setImmediate(turn));
+  await taken.promise;
   const next = leaseOf("paused", clock);
   assert.equal(await next.during(async () => ""), false);
   clock.pass(LEASE_MS);

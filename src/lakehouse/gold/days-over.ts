@@ -151,7 +151,7 @@ async function makeDue(options: DaysOverOptions, { lease, watch, due }: Due): Pr
     const isMade = (day: string): boolean => (noted.get(day) ?? -1) >= (watch.waiting.get(day)?.last ?? 0);
     const days = due.filter((day) => !isMade(day));
     const reflects = { from: watch.reflected, to: Math.max(watch.reflected, firstWaiting - 1) };
-    made = await makeGold({ ...options, days, reflects });
+    if (days.length > 0 || reflects.to > reflects.from) made = await makeGold({ ...options, days, reflects });
     for (const day of days) noted.set(day, watch.waiting.get(day)?.last ?? watch.seen);
     return noteText(noted);
   });

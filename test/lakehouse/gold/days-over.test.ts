@@ -143,7 +143,7 @@ test("two schedulers that look at once make no day twice, and the second knows f
   const [one, two] = [watch(lake.lake), watch(other)];
   await arrive(lake, 5, DAY_SECONDS + HOUR, 2 * DAY_SECONDS + HOUR);
   const looks = await Promise.all([one.look(), two.look()]);
-  assert.deepEqual(looks.map(({ isElsewhere }) => isElsewhere).toSorted(), [false, true]);
+  assert.deepEqual(looks.filter(({ isElsewhere }) => isElsewhere).length, 1);
   for (const days of [one, two]) assert.equal((await days.look()).made?.daysReplaced.length ?? 0, 0);
   const again = await watch(await lake.reopen()).look();
   assert.deepEqual(again.made?.daysChecked ?? [], []);
