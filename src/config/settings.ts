@@ -371,9 +371,12 @@ export type SettingValues = {
 /** All names, in the order of the table. */
 export const SETTING_NAMES: readonly SettingName[] = Object.keys(SETTINGS).filter(isSettingName);
 
-/** Variables with Atrium's prefix that belong to its checks, not to its settings. */
+/** Variables with Atrium's prefix that belong to its checks and its DAG, not to its settings. */
 export const TOOL_VARIABLES: readonly string[] = [
   "ATRIUM_CACHE",
+  "ATRIUM_COMMAND",
+  "ATRIUM_IMAGE",
+  "ATRIUM_OPERATOR",
   "ATRIUM_REQUIRE_KETI",
   "ATRIUM_REQUIRE_SERVICES",
   "ATRIUM_TEST_SPARK",

@@ -85,7 +85,7 @@ test("two up on one lake make each day once", { skip: WITHOUT_KETI }, async () =
   );
   const isMade = (): boolean => TABLES.every((table) => replacedDays(lake, table).includes(DAYS.at(-1)!));
   const ended = await Promise.all(both.map(async (running) => endAt(running, "SIGTERM", isMade)));
-  for (const [index, end] of ended.entries()) assert.equal(end?.code, 0, both[index]?.output());
+  for (const [index, end] of ended.entries()) assert.equal(end?.code, 0, both[index]!.output());
   for (const table of TABLES) assert.deepEqual(replacedDays(lake, table), DAYS, table);
 });
 
