@@ -228,10 +228,10 @@ async function tasksOf(airflow: Airflow): Promise<ReadonlyMap<string, string>> {
   const answer = await airflow.call("GET", "/dags/atrium_daily/dagRuns/~/taskInstances?limit=100");
   const { task_instances: tasks } = answer as Tasks;
   return new Map(
-    tasks.flatMap(({ dag_run_id: run, task_id: task, state, try_number: tries }) => {
-      const day = /^backfill__(\d{4}-\d{2}-\d{2})/.exec(run)?.[1];
-      return day === undefined ? [] : [[`${day} ${task}`, `${state} ${tries}`] as const];
-    }),
+    tasks.flatMap(({ dag_run_id: run, logical_date: date, task_id: task, state, try_number: tries }) =>
+      // A run is named for its end; its logical date is the beginning of its day.
+      run.startsWith("backfill") ? [[`${date.slice(0, 10)} ${task}`, `${state} ${tries}`] as const] : [],
+    ),
   );
 }
 
@@ -242,6 +242,7 @@ interface Runs {
 interface Tasks {
   readonly task_instances: readonly {
     readonly dag_run_id: string;
+    readonly logical_date: string;
     readonly task_id: string;
     readonly state: string;
     readonly try_number: number;
