@@ -162,14 +162,15 @@ async function begin(
 }
 
 async function untilReady(service: Service, place: Place, id: ProcessId): Promise<void> {
-  const giveUpMs = performance.now() + READY_SECONDS_MAX * 1000;
+  const { readySecondsMax = READY_SECONDS_MAX } = service;
+  const giveUpMs = performance.now() + readySecondsMax * 1000;
   for (;;) {
     try {
       await service.probe(place);
       if (isAlive(id)) return;
     } catch (cause) {
       if (performance.now() > giveUpMs) {
-        const what = `${service.title} does not answer after ${READY_SECONDS_MAX} s`;
+        const what = `${service.title} does not answer after ${readySecondsMax} s`;
         throw new Error(`${what}. The end of ${logOf(place.folder)}:\n${tailOf(place)}`, { cause });
       }
     }

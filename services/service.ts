@@ -15,6 +15,8 @@ export interface Service {
   readonly needs: readonly Program[];
   /** The ports it listens on, the one that people ask for first. */
   readonly portNames: readonly [string, ...string[]];
+  /** It must answer within so many seconds. Default: 120. */
+  readonly readySecondsMax?: number;
   /** Writes what the program reads at its start (settings, certificates) and says how to start it. May be called again on kept data. */
   prepare(place: Place): Promise<Command>;
   /** Makes a real request. @throws Error if it does not answer (yet), within a few seconds. */

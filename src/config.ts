@@ -64,7 +64,11 @@ export interface Config {
     readonly batchSecondsMax: number;
     readonly batchRowsMax: number;
     readonly bronzePartitionBy: readonly BronzePartitionColumn[];
+    /** 0 means by the schedule. */
     readonly goldEverySeconds: number;
+    /** Cron expression, UTC. */
+    readonly goldSchedule: string;
+    readonly goldDelaySeconds: number;
   };
   readonly upkeep: {
     /** 0 means never. */
@@ -183,6 +187,8 @@ function configFrom(values: SettingValues, sources: Sources): Config {
       batchRowsMax: values.BATCH_ROWS,
       bronzePartitionBy: values.BRONZE_PARTITION_BY,
       goldEverySeconds: values.GOLD_EVERY_SECONDS,
+      goldSchedule: values.GOLD_SCHEDULE,
+      goldDelaySeconds: values.GOLD_DELAY_SECONDS,
     },
     upkeep: {
       everySeconds: values.UPKEEP_EVERY_SECONDS,

@@ -6,20 +6,26 @@
 // leaves undone is found again in the log and the tables, so that nothing here has to be remembered.
 
 import { ingest, type IngestOptions, type IngestSummary } from "./lakehouse/bronze/ingest.ts";
+import { type DaysOverOptions, watchDaysOver } from "./lakehouse/gold/days-over.ts";
 import { makeGold, NO_GOLD, type GoldSummary } from "./lakehouse/gold/gold.ts";
 import type { Lake } from "./lakehouse/lake.ts";
+import { LEASE_MS } from "./lakehouse/lease.ts";
 import { refineBatch, type RefinedBatch } from "./lakehouse/silver/refine.ts";
 import { upkeep, type UpkeepOptions } from "./lakehouse/upkeep/upkeep.ts";
 import { withBoundedLead } from "./log/bounded-lead.ts";
 import type { EventLog } from "./log/event-log.ts";
 import { present } from "./support/assert.ts";
 import type { Clock } from "./support/clock.ts";
+import type { CronTimes } from "./support/cron.ts";
 import { isAtriumError, type AtriumError } from "./support/errors.ts";
 import type { Logger } from "./support/logger.ts";
 import { makeWake, type Wake } from "./support/wake.ts";
 
 /** The wall clock jumps if it moves by so much, ms, beside the monotonic one within a round. */
 const CLOCK_JUMP_MS = 60_000;
+
+/** The longest sleep after which the wall clock is looked at, ms. */
+const SLEEP_STEP_MS = 10_000;
 
 /** Bounds and rhythm of the stages behind the log. */
 export interface StageOptions {
@@ -69,28 +75,69 @@ export async function refineLoop(
   return sum;
 }
 
+/** Who counts what gold takes. */
+interface GoldWatcher {
+  /** Called when gold was made, or found to be as it should; it took so long, ms. */
+  readonly onMade?: (tookMs: number) => void;
+}
+
 /** Makes the gold of changed days every `everyMs`, until the signal aborts. A lost race is taken up again next time. */
 export async function goldLoop(
-  options: StageOptions & {
-    readonly everyMs: number;
-    /** Called when gold was made, or found to be as it should; it took so long, ms. */
-    readonly onMade?: (tookMs: number) => void;
-  },
+  options: StageOptions & GoldWatcher & { readonly everyMs: number },
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     const startMs = options.clock.monotonicMs();
-    try {
+    await unlessLost(options.logger, async () => {
       logGold(options.logger, await makeGold(options));
       options.onMade?.(options.clock.monotonicMs() - startMs);
-    } catch (error) {
-      const isLost = isAtriumError(error, "COMMIT_CONFLICT") || isAtriumError(error, "COMMIT_OVERTAKEN");
-      if (!isLost) throw error;
-      options.logger.warn("another writer made the same gold; trying again later", {
-        message: error.message,
-      });
-    }
+    });
     await options.clock.sleep(options.everyMs, signal);
+  }
+}
+
+/**
+ * Makes the gold of the days that are over, each once, whenever `times` says so and at the start, until the signal aborts.
+ * Where another process is at it, it looks again when that one would have lost its lease.
+ */
+export async function daysOverLoop(
+  options: StageOptions & GoldWatcher & Pick<DaysOverOptions, "delayMs"> & { readonly times: CronTimes },
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, logger } = options;
+  const days = watchDaysOver(options);
+  while (!signal.aborted) {
+    let isElsewhere = false;
+    const startMs = clock.monotonicMs();
+    await unlessLost(logger, async () => {
+      const looked = await days.look();
+      ({ isElsewhere } = looked);
+      if (looked.made === undefined) return;
+      logGold(logger, looked.made);
+      options.onMade?.(clock.monotonicMs() - startMs);
+    });
+    const lookedMs = clock.nowMs();
+    const nextMs = options.times.nextMs(lookedMs) ?? Number.POSITIVE_INFINITY;
+    await sleepUntil(clock, isElsewhere ? Math.min(nextMs, lookedMs + LEASE_MS) : nextMs, signal);
+  }
+}
+
+/** In short steps: the wall clock may jump, and a machine may sleep. */
+async function sleepUntil(clock: Clock, untilMs: number, signal: AbortSignal): Promise<void> {
+  const beganMs = clock.nowMs();
+  for (let nowMs = beganMs; nowMs >= beganMs && nowMs < untilMs && !signal.aborted; nowMs = clock.nowMs()) {
+    await clock.sleep(Math.min(untilMs - nowMs, SLEEP_STEP_MS), signal);
+  }
+}
+
+async function unlessLost(logger: Logger, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const isLost = isAtriumError(error, "COMMIT_CONFLICT") || isAtriumError(error, "COMMIT_OVERTAKEN");
+    if (!isLost) throw error;
+    const { message } = error;
+    logger.warn("another writer made the same gold; trying again later", { message });
   }
 }
 

@@ -3,7 +3,9 @@
 import { ingest, type IngestedBatch } from "../lakehouse/bronze/ingest.ts";
 import { meteredLake } from "../lakehouse/metered-lake.ts";
 import { meteredLog } from "../log/metered-log.ts";
-import { goldLoop, refineLoop, together, upkeepLoop } from "../pipeline.ts";
+import { daysOverLoop, goldLoop, refineLoop, together, upkeepLoop } from "../pipeline.ts";
+import { present } from "../support/assert.ts";
+import { parseCron } from "../support/cron.ts";
 import { isAtriumError } from "../support/errors.ts";
 import { makeWake } from "../support/wake.ts";
 import { defineCommand, switchFlag } from "./command.ts";
@@ -28,8 +30,8 @@ import { upkeepRules, UPKEEP_SETTINGS } from "./upkeep-rules.ts";
 /** The command. */
 export const upCommand = defineCommand({
   about:
-    "Runs everything in one process until it is stopped: replay at its pace, ingest, refine, gold every\n" +
-    "GOLD_EVERY_SECONDS, upkeep every UPKEEP_EVERY_SECONDS, API.\n" +
+    "Runs everything in one process until it is stopped: replay at its pace, ingest, refine, gold of the\n" +
+    "days that are over by GOLD_SCHEDULE (or of all every GOLD_EVERY_SECONDS), upkeep every UPKEEP_EVERY_SECONDS, API.\n" +
     "Without SOURCE_URL nothing is replayed: messages come into the log from elsewhere.",
   flags: { restart: switchFlag("Sends files again from their beginning; silver leaves out what it holds.") },
   settings: [
@@ -39,6 +41,8 @@ export const upCommand = defineCommand({
     ...LOG_SETTINGS,
     ...BATCH_SETTINGS,
     ...UPKEEP_SETTINGS,
+    "GOLD_SCHEDULE",
+    "GOLD_DELAY_SECONDS",
     "GOLD_EVERY_SECONDS",
     "UPKEEP_EVERY_SECONDS",
     "API_HOST",
@@ -87,7 +91,13 @@ export const upCommand = defineCommand({
       async (signal) =>
         ingest({ ...ingestOptions(context, { lake, log }, onCommit), signal, isComplete: forever }),
       async (signal) => refineLoop(stages, { bell, signal, isComplete: forever, onBatch }),
-      async (signal) => goldLoop({ ...stages, everyMs: config.lake.goldEverySeconds * 1000, onMade }, signal),
+      async (signal) => {
+        const { goldEverySeconds, goldSchedule, goldDelaySeconds } = config.lake;
+        const everyMs = goldEverySeconds * 1000;
+        if (everyMs > 0) return goldLoop({ ...stages, everyMs, onMade }, signal);
+        const times = present(parseCron(goldSchedule), "the schedule, which was checked");
+        return daysOverLoop({ ...stages, times, delayMs: goldDelaySeconds * 1000, onMade }, signal);
+      },
       async (signal) => {
         const everyMs = config.upkeep.everySeconds * 1000;
         if (everyMs > 0) await upkeepLoop({ ...stages, ...upkeepRules(context), everyMs }, signal);

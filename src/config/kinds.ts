@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SENSOR_TYPES, type SensorType, sensorTypeNamed } from "../reading/terms.ts";
+import { parseCron } from "../support/cron.ts";
 import { isS3Url, parseS3Url, s3UrlOf } from "../support/s3-url.ts";
 import { type Secret, secret } from "../support/secret.ts";
 
@@ -224,6 +225,18 @@ export const day: Kind<string> = {
   },
 };
 
+/** A cron expression in UTC that is due at some time. */
+export const cron: Kind<string> = {
+  allowed:
+    'a cron expression in UTC such as "* * * * *" or "30 3 * * *", seconds in front if there are six fields',
+  placeholder: "CRON",
+  parse: (given) => {
+    const times = parseCron(given);
+    if (times === undefined) return problem("is no cron expression");
+    return times.nextMs(0) === undefined ? problem("is never due") : { value: given };
+  },
+};
+
 /** A version of a table, or a time (ms since the epoch). */
 export type VersionOrTime = { readonly version: number } | { readonly timeMs: number };
 
@@ -246,6 +259,31 @@ export const versionOrTime: Kind<VersionOrTime> = {
     return { value: { timeMs } };
   },
 };
+
+/** A topic of the log. */
+export const topic = text("TOPIC", {
+  pattern: /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/,
+  allowed: "1 to 249 letters, digits, dots, dashes and underscores",
+});
+
+/** A room by its name, which is also that of its folder. */
+export const room = text("ROOM", {
+  // eslint-disable-next-line no-control-regex -- control characters are what is refused
+  pattern: /^[^/\\\u0000-\u001f]{1,64}$/,
+  allowed: "room names of up to 64 characters without slashes",
+});
+
+/** A host, with its port or without. */
+export const host = text("HOST", {
+  pattern: /^[A-Za-z0-9.:_-]{1,253}$/,
+  allowed: "a host name or an IP address",
+});
+
+/** An http or https address. */
+export const httpUrl = text("URL", {
+  pattern: /^https?:\/\/[^\s/@]+(\/\S*)?$/,
+  allowed: "an http or https address without a password in it",
+});
 
 /** A secret without spaces, of at least `lengthMin` characters. */
 export function secretText(lengthMin = 1): Kind<Secret> {

@@ -67,24 +67,6 @@ const building = settingsOf("building");
 const api = settingsOf("api");
 const logging = settingsOf("logging");
 
-const topic = kinds.text("TOPIC", {
-  pattern: /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/,
-  allowed: "1 to 249 letters, digits, dots, dashes and underscores",
-});
-const room = kinds.text("ROOM", {
-  // eslint-disable-next-line no-control-regex -- control characters are what is refused
-  pattern: /^[^/\\\u0000-\u001f]{1,64}$/,
-  allowed: "room names of up to 64 characters without slashes",
-});
-const host = kinds.text("HOST", {
-  pattern: /^[A-Za-z0-9.:_-]{1,253}$/,
-  allowed: "a host name or an IP address",
-});
-const url = kinds.text("URL", {
-  pattern: /^https?:\/\/[^\s/@]+(\/\S*)?$/,
-  allowed: "an http or https address without a password in it",
-});
-
 const keepDays = (doc: string): TableSetting<number | undefined> => ({
   ...upkeep.optional(kinds.integer(1, 36_525), doc),
   defaultNote: "for ever",
@@ -100,7 +82,7 @@ export const SETTINGS = {
     flag: "raw",
   },
   ROOMS: {
-    ...source.optional(kinds.list(room, room.allowed), "Only these rooms."),
+    ...source.optional(kinds.list(kinds.room, kinds.room.allowed), "Only these rooms."),
     defaultNote: "all rooms",
   },
   SENSORS: source.given(kinds.sensorTypes, SENSOR_TYPES.join(","), "Only these sensor types."),
@@ -145,17 +127,21 @@ export const SETTINGS = {
     "168",
     "Messages that bronze has committed are deleted after this many hours.",
   ),
-  TOPIC_CO2: log.given(topic, SENSOR_TRAITS.co2.topic, "Topic of the CO2 readings."),
-  TOPIC_HUMIDITY: log.given(topic, SENSOR_TRAITS.humidity.topic, "Topic of the humidity readings."),
+  TOPIC_CO2: log.given(kinds.topic, SENSOR_TRAITS.co2.topic, "Topic of the CO2 readings."),
+  TOPIC_HUMIDITY: log.given(kinds.topic, SENSOR_TRAITS.humidity.topic, "Topic of the humidity readings."),
   TOPIC_LUMINOSITY: {
-    ...log.given(topic, SENSOR_TRAITS.luminosity.topic, "Topic of the luminosity readings."),
+    ...log.given(kinds.topic, SENSOR_TRAITS.luminosity.topic, "Topic of the luminosity readings."),
     alias: "TOPIC_LIGHT",
   },
-  TOPIC_PIR: log.given(topic, SENSOR_TRAITS.pir.topic, "Topic of the motion readings."),
-  TOPIC_TEMPERATURE: log.given(topic, SENSOR_TRAITS.temperature.topic, "Topic of the temperature readings."),
+  TOPIC_PIR: log.given(kinds.topic, SENSOR_TRAITS.pir.topic, "Topic of the motion readings."),
+  TOPIC_TEMPERATURE: log.given(
+    kinds.topic,
+    SENSOR_TRAITS.temperature.topic,
+    "Topic of the temperature readings.",
+  ),
   TOPIC_PARTITIONS: log.given(kinds.integer(1, 1_024), "3", "Partitions of a topic that does not exist yet."),
 
-  KAFKA_BOOTSTRAP: kafka.optional(kinds.list(host, "host:port"), "Brokers to ask first, host:port."),
+  KAFKA_BOOTSTRAP: kafka.optional(kinds.list(kinds.host, "host:port"), "Brokers to ask first, host:port."),
   ACKS: kafka.given(
     kinds.choice(["all", "1", "0", "-1"]),
     "all",
@@ -224,9 +210,19 @@ export const SETTINGS = {
     "Columns that bronze is partitioned by when it is made; event_date alone makes fewer, larger files.",
   ),
   GOLD_EVERY_SECONDS: lake.given(
-    kinds.decimal(1, 86_400),
-    "60",
-    "How often `up` makes gold again for the days that changed, seconds.",
+    kinds.decimal(0, 86_400),
+    "0",
+    "How often `up` makes gold for all days that changed, the one that is still going on too, seconds; 0: GOLD_SCHEDULE holds.",
+  ),
+  GOLD_SCHEDULE: lake.given(
+    kinds.cron,
+    "* * * * *",
+    "When `up` makes gold for the days that are over, each once and again only for late readings; it looks at its start too, for what it has missed.",
+  ),
+  GOLD_DELAY_SECONDS: lake.given(
+    kinds.decimal(0, 86_400),
+    "600",
+    "A day is over when readings from so long after its end are in silver, or when none has come for so long after its end, seconds.",
   ),
 
   UPKEEP_EVERY_SECONDS: upkeep.given(
@@ -273,7 +269,7 @@ export const SETTINGS = {
     defaultNote: "that of the profile; us-east-1 with S3_ENDPOINT",
   },
   S3_ENDPOINT: {
-    ...s3.optional(url, "Address of a store that speaks S3 but is not AWS."),
+    ...s3.optional(kinds.httpUrl, "Address of a store that speaks S3 but is not AWS."),
     alias: "AWS_ENDPOINT_URL_S3",
   },
   S3_PATH_STYLE: s3.given(
@@ -332,7 +328,11 @@ export const SETTINGS = {
     "Time zone of the building, for the KPIs by local day (not in this version: all days are UTC).",
   ),
 
-  API_HOST: api.given(host, "127.0.0.1", "Address that the API listens on; 0.0.0.0 opens it to the network."),
+  API_HOST: api.given(
+    kinds.host,
+    "127.0.0.1",
+    "Address that the API listens on; 0.0.0.0 opens it to the network.",
+  ),
   API_PORT: api.given(kinds.integer(0, 65_535), "8000", "Port of the API; 0 takes any free one."),
   METRICS_PORT: api.optional(kinds.integer(0, 65_535), "Port of /metrics of ingest, refine and replay."),
   API_KEYS: {
@@ -372,9 +372,12 @@ export type SettingValues = {
 /** All names, in the order of the table. */
 export const SETTING_NAMES: readonly SettingName[] = Object.keys(SETTINGS).filter(isSettingName);
 
-/** Variables with Atrium's prefix that belong to its checks, not to its settings. */
+/** Variables with Atrium's prefix that belong to its checks and its DAG, not to its settings. */
 export const TOOL_VARIABLES: readonly string[] = [
   "ATRIUM_CACHE",
+  "ATRIUM_COMMAND",
+  "ATRIUM_IMAGE",
+  "ATRIUM_OPERATOR",
   "ATRIUM_REQUIRE_KETI",
   "ATRIUM_REQUIRE_SERVICES",
   "ATRIUM_TEST_SPARK",

@@ -62,7 +62,7 @@ describe("on a lake that holds all of its source", () => {
     for (const [days, daysChecked] of wanted) {
       const ended = await atrium(["gold", "--lake", lake, "--json", ...days], { env: QUIET });
       assert.deepEqual([ended.code, ended.stderr], [99, ""], days.join(" "));
-      assert.deepEqual(JSON.parse(ended.stdout), { ...NO_GOLD, daysChecked });
+      assert.deepEqual(JSON.parse(ended.stdout), { ...NO_GOLD, daysChecked, daysEmpty: [] });
     }
     assert.deepEqual(await versionsOf(lake), versions);
   });

@@ -102,7 +102,7 @@ describe("after gold was made", { concurrency: false }, () => {
     assert.deepEqual(await versionsOf(lake), versions);
     const ended = await atrium(["gold", "--lake", lake, "--date", "2013-08-26", "--json"]);
     const summary: unknown = JSON.parse(ended.stdout);
-    assert.deepEqual([ended.code, summary], [99, { ...NO_GOLD, daysChecked: ["2013-08-26"] }]);
+    assert.deepEqual([ended.code, summary], [99, { ...NO_GOLD, daysChecked: ["2013-08-26"], daysEmpty: [] }]);
     assert.deepEqual(await versionsOf(lake), versions);
   });
 

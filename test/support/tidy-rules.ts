@@ -44,6 +44,7 @@ const PACKAGE_HOMES: readonly (readonly [RegExp, RegExp])[] = [
   [/^(fastify|typebox|@fastify\/.*)$/, /^src\/api\//],
   [/^pino/, /^src\/support\/logger\.ts$/],
   [/^@prometheus-io\//, /^src\/support\/metric-registry\.ts$/],
+  [/^croner$/, /^src\/support\/cron\.ts$/],
   [/^@platformatic\/kafka$/, /^src\/adapters\/kafka\//],
   [/^(@bufbuild\/|@connectrpc\/|apache-arrow$)/, /^src\/adapters\/spark\//],
   [/^@aws-sdk\//, /^src\/adapters\/s3\//],

@@ -42,29 +42,41 @@ export async function changedDays(
   { gold, silver, reflected }: Versions,
 ): Promise<readonly string[]> {
   const changed = reflected === undefined ? undefined : await daysSince(lake, Number(reflected), silver);
-  if (changed !== undefined) return changed;
-  // Also those that only gold has: they may have been erased from silver.
+  return changed === undefined ? allDays(silver, gold) : [...changed.keys()].toSorted();
+}
+
+/** The days of silver, and those that only gold has: they may have been erased from silver. */
+export function allDays(silver: Snapshot, gold: Snapshot): readonly string[] {
   const { days } = withinHorizon(silver, daysOf([...gold.files.values()]));
   return [...new Set([...daysOf([...silver.files.values()]), ...days])].toSorted();
 }
 
-async function daysSince(
+/** The first and the last version that changed a day. */
+export interface VersionSpan {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The days that silver's versions after `from` changed; undefined if some of these were cleaned up. */
+export async function daysSince(
   lake: Lake,
-  reflected: number,
+  from: number,
   silver: Snapshot,
-): Promise<readonly string[] | undefined> {
-  const days = new Set<string>();
-  for (let from = reflected; from < silver.version; from += VERSIONS_AT_ONCE) {
-    const to = Math.min(from + VERSIONS_AT_ONCE, silver.version);
-    const changes = await changesSince(lake, from, to);
+): Promise<ReadonlyMap<string, VersionSpan> | undefined> {
+  const days = new Map<string, VersionSpan>();
+  for (let start = from; start < silver.version; start += VERSIONS_AT_ONCE) {
+    const to = Math.min(start + VERSIONS_AT_ONCE, silver.version);
+    const changes = await changesSince(lake, start, to);
     if (changes === undefined) return undefined;
-    for (const { operation, adds, removes } of changes) {
+    for (const { version, operation, adds, removes } of changes) {
       // What was made of days that expired stays.
       const removed = operation === OPERATIONS.expire ? [] : removes;
-      for (const day of daysOf([...adds, ...removed])) days.add(day);
+      for (const day of daysOf([...adds, ...removed])) {
+        days.set(day, { first: days.get(day)?.first ?? version, last: version });
+      }
     }
   }
-  return [...days].toSorted();
+  return days;
 }
 
 /** What silver's versions after `from` up to `to` changed; undefined if some of them were cleaned up. */

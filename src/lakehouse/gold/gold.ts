@@ -26,6 +26,11 @@ export const GOLD_APP_ID = followerAppId("gold/room_daily");
 export interface GoldOptions extends MakeOptions {
   /** UTC days as `2013-08-23`; left out: those whose silver changed since gold was last made. */
   readonly days?: readonly string[];
+  /**
+   * Versions of silver that are reflected once `days` are made: what those after `from` up to `to` changed lies in these
+   * days alone. A table that reflects less than `from` stays where it is. Default: none.
+   */
+  readonly reflects?: { readonly from: number; readonly to: number };
 }
 
 /** What was made. */
@@ -111,9 +116,21 @@ interface TableWork {
   readonly found: Found;
 }
 
+/** The version of silver that a table reflects once its days are made; undefined if that is not known. */
+function reflectedAfter(
+  { days, reflects }: GoldOptions,
+  reflected: bigint | undefined,
+  silver: Snapshot,
+): bigint | undefined {
+  if (days === undefined) return BigInt(silver.version);
+  const before = Number(reflected ?? 0n);
+  if (reflects === undefined || before < reflects.from || before > reflects.to) return undefined;
+  return BigInt(reflects.to);
+}
+
 async function makeTable(options: GoldOptions, { transform, gold, silver, found }: TableWork): Promise<void> {
   const reflected = gold.txns.get(GOLD_APP_ID);
-  const reflects = BigInt(silver.version);
+  const reflects = reflectedAfter(options, reflected, silver);
   const wanted = options.days ?? (await changedDays(options.lake, { gold, silver, reflected }));
   const { days, expired } = withinHorizon(silver, wanted);
   for (const day of expired) found.expired.add(day);
@@ -123,7 +140,7 @@ async function makeTable(options: GoldOptions, { transform, gold, silver, found 
   for (let start = 0; start < Math.max(days.length, 1); start += DAYS_AT_ONCE) {
     const some = days.slice(start, start + DAYS_AT_ONCE);
     const isLast = start + DAYS_AT_ONCE >= days.length;
-    const isMoved = options.days === undefined && isLast && reflected !== reflects;
+    const isMoved = isLast && reflects !== undefined && reflects !== reflected;
     const txns = isMoved ? new Map([[GOLD_APP_ID, reflects], ...newestDay]) : new Map<string, bigint>();
     const made = await makeDays(options, { transform, base, silver, days: some, watermarks, txns });
     ({ base } = made);

@@ -58,7 +58,7 @@ const ORDER: Readonly<Record<TableName, readonly string[]>> = {
 /** Merges the files of a table that are worth it. @throws STORE_FULL, ENGINE_FAILED … with the pieces before it committed */
 export async function compactTable(options: CompactOptions, name: TableName): Promise<CompactSummary> {
   const { lake, signal } = options;
-  const consumed = await consumedVersion(lake, name);
+  const consumed = await consumedVersion(lake, name, "files");
   let snapshot = await lake.table(name).snapshot();
   const sum = { filesBefore: 0, filesAfter: 0, bytesBefore: 0, bytesAfter: 0, skipped: 0 };
   if (snapshot === undefined) return sum;

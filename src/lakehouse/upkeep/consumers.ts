@@ -12,11 +12,18 @@ const REMOVED_FILES_ARE_READ: ReadonlySet<TableName> = new Set(["gold/room_daily
 /** Commits that are in memory at a time. */
 const COMMITS_AT_ONCE = 64;
 
-/** The version up to which all consumers of a table have its commits, -1 for none of them; undefined if nobody waits for any. */
-export async function consumedVersion(lake: Lake, name: TableName): Promise<number | undefined> {
+/**
+ * The version up to which all consumers of a table have its commits, -1 for none of them; undefined if nobody waits for any.
+ * Gold takes only the days from silver's commits, and reads the newest files: with `files` it does not count.
+ */
+export async function consumedVersion(
+  lake: Lake,
+  name: TableName,
+  takes: "commits" | "files" = "commits",
+): Promise<number | undefined> {
   let smallest: number | undefined;
   for (const { table, appId, follows, startsFromSnapshot } of FOLLOWERS) {
-    if (follows !== name) continue;
+    if (follows !== name || (takes === "files" && startsFromSnapshot)) continue;
     const position = (await lake.table(table).snapshot())?.txns.get(appId);
     if (position === undefined && startsFromSnapshot) continue;
     smallest = Math.min(smallest ?? Number.MAX_SAFE_INTEGER, Number(position ?? -1n));
