@@ -168,7 +168,7 @@ function unknown(name: string, origin: string): SettingProblem {
 }
 
 function isKnownVariable(name: string): boolean {
-  if (isSettingName(name) || TOOL_VARIABLES.includes(name) || Object.hasOwn(COMPOSE_VARIABLES, name))
-    return true;
+  if (isSettingName(name) || TOOL_VARIABLES.includes(name)) return true;
+  if (Object.hasOwn(COMPOSE_VARIABLES, name)) return true;
   return SETTING_NAMES.some((known) => settingNamed(known).alias === name);
 }
