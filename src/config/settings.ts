@@ -374,6 +374,7 @@ export const SETTING_NAMES: readonly SettingName[] = Object.keys(SETTINGS).filte
 /** Variables with Atrium's prefix that belong to its checks, not to its settings. */
 export const TOOL_VARIABLES: readonly string[] = [
   "ATRIUM_CACHE",
+  "ATRIUM_REQUIRE_CONTAINERS",
   "ATRIUM_REQUIRE_KETI",
   "ATRIUM_REQUIRE_SERVICES",
   "ATRIUM_TEST_SPARK",
