@@ -2,7 +2,7 @@
 
 NODE := ./node_modules/.bin/node
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench up clean
+.PHONY: help setup demo test check bench up down logs ps restart build clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -27,8 +27,30 @@ check: setup ## Check format, lint and types, and run the fast tests: seconds
 bench: setup ## Measure speed and memory, as ratios against the stored baseline
 	@$(NODE) --disable-warning=ExperimentalWarning bench/main.ts
 
-up: setup ## Run it all as one long-lived process: replay, ingest, refine, gold, API (settings in .env)
-	@./bin/atrium up
+# Containers. PROFILE: default (Atrium alone), kafka (with Kafka and its page), full (with Kafka, S3, Spark and Airflow).
+# Without it COMPOSE_PROFILES of .env holds, else default.
+COMPOSE ?= docker compose
+compose = $(if $(PROFILE),COMPOSE_PROFILES=$(PROFILE) )$(COMPOSE)
+
+up: ## Start containers, PROFILE=default, kafka or full, and wait until they answer (settings in .env)
+	@./containers/credentials
+	$(compose) up --detach --wait
+
+down: ## Stop and remove the containers of every PROFILE; their volumes stay
+	COMPOSE_PROFILES=full $(COMPOSE) down --remove-orphans
+
+logs: ## Follow the logs of the containers
+	$(compose) logs --follow --tail=100
+
+ps: ## List the containers and their health
+	$(compose) ps --all
+
+restart: ## Stop and start the containers of PROFILE
+	$(compose) restart
+
+build: ## Build the images of PROFILE
+	@./containers/credentials
+	$(compose) build
 
 clean: ## Remove what the demo and the tests left here (not ./lake)
 	rm -rf demo coverage

@@ -1,6 +1,7 @@
 // `atrium doctor`: the state of the machine, the log, the tables and the disk on a page, and what is wrong with it.
 
 import { describeConfig } from "../config.ts";
+import { OWN_PROTOCOL } from "../lakehouse/delta/protocol.ts";
 import { LAKE_FORMAT_VERSION } from "../lakehouse/lake.ts";
 import { VERSION } from "../support/version.ts";
 import { defineCommand, switchFlag } from "./command.ts";
@@ -24,7 +25,9 @@ export const doctorCommand = defineCommand({
   examples: ["doctor --lake ./lake"],
   run: async (context) => {
     await using assembly = parts(context);
-    const program = `atrium ${VERSION}, lake format ${LAKE_FORMAT_VERSION}, Node ${process.versions.node}`;
+    const { minReaderVersion: reader, minWriterVersion: writer } = OWN_PROTOCOL;
+    const formats = `lake format ${LAKE_FORMAT_VERSION}, Delta reader ${reader} and writer ${writer}`;
+    const program = `atrium ${VERSION}, ${formats}, Node ${process.versions.node}`;
     const findings: Finding[] = [
       { state: "ok", what: "program", found: program },
       ...(await examineDisk(context)),

@@ -3,6 +3,7 @@
 import { parseEnv } from "node:util";
 import { didYouMean } from "../support/nearest.ts";
 import { HIDDEN } from "../support/secret.ts";
+import { COMPOSE_VARIABLES } from "./compose-variables.ts";
 import type { Parsed, Surroundings } from "./kinds.ts";
 import {
   flagOf,
@@ -168,5 +169,6 @@ function unknown(name: string, origin: string): SettingProblem {
 
 function isKnownVariable(name: string): boolean {
   if (isSettingName(name) || TOOL_VARIABLES.includes(name)) return true;
+  if (Object.hasOwn(COMPOSE_VARIABLES, name)) return true;
   return SETTING_NAMES.some((known) => settingNamed(known).alias === name);
 }

@@ -46,6 +46,8 @@ export interface LakeParts {
 
 /** An open lake. */
 export interface Lake extends LakeParts {
+  /** Of its stored formats, as its marker says. */
+  readonly formatVersion: number;
   definition(name: TableName): TableDefinition;
   table(name: TableName): DeltaTable;
   /** Keeps versions alive while they are read; calls of `engine` do so by themselves. */
@@ -57,7 +59,7 @@ export interface Lake extends LakeParts {
  * @throws LAKE_INVALID if other things are there, LAKE_NEWER if a newer program wrote it, NOT_FOUND if there is none
  */
 export async function openLake(parts: LakeParts, options: { readonly create: boolean }): Promise<Lake> {
-  await checkMarker(parts.store, options.create);
+  const formatVersion = await checkMarker(parts.store, options.create);
   const newToken = parts.newId ?? uniqueId;
   const writerId = newToken();
   const tables = new Map<TableName, DeltaTable>();
@@ -77,7 +79,7 @@ export async function openLake(parts: LakeParts, options: { readonly create: boo
       return name !== undefined && table(name).wasNewest(version, withinMs);
     },
   });
-  return { ...parts, engine: holdingEngine(parts.engine, holds), holds, definition, table };
+  return { ...parts, formatVersion, engine: holdingEngine(parts.engine, holds), holds, definition, table };
 }
 
 /** The newest version of a table, made empty if it is missing. */
@@ -166,10 +168,11 @@ function definitionIn(parts: LakeParts, name: TableName): TableDefinition {
   return name === "bronze/readings" ? tableDefinition(name, parts.bronzePartitionBy) : tableDefinition(name);
 }
 
-async function checkMarker(store: ObjectStore, create: boolean): Promise<void> {
+/** The format that the marker names; makes the marker where it may. */
+async function checkMarker(store: ObjectStore, create: boolean): Promise<number> {
   const marker = await readMarker(store);
   if (marker !== undefined) {
-    if (marker <= LAKE_FORMAT_VERSION) return;
+    if (marker <= LAKE_FORMAT_VERSION) return marker;
     throw new AtriumError(
       "LAKE_NEWER",
       `The lake ${store.url} has format ${marker}, and this version of Atrium reads up to ${LAKE_FORMAT_VERSION}: use a newer Atrium.`,
@@ -192,6 +195,7 @@ async function checkMarker(store: ObjectStore, create: boolean): Promise<void> {
   }
   const text = JSON.stringify({ formatVersion: LAKE_FORMAT_VERSION });
   await store.putIfAbsent(MARKER, new TextEncoder().encode(`${text}\n`));
+  return LAKE_FORMAT_VERSION;
 }
 
 async function readMarker(store: ObjectStore): Promise<number | undefined> {

@@ -38,7 +38,12 @@ test("says how far every stage is behind the one before it, from the log to gold
   await done(["ingest", "--once", "--lake", lake, "--batch-rows", "10000"], { env: QUIET });
   const bronze = await doctor();
   assert.equal(bronze.code, 0);
-  assert.match(bronze.lines.get("log") ?? "", /^ok .* MB of 4,096 MB used, 0 messages not yet in bronze$/);
+  assert.match(bronze.lines.get("program") ?? "", /, lake format 1, Delta reader 1 and writer 2, Node \d+\./);
+  assert.match(bronze.lines.get("lake") ?? "", /^ok .*\/lake, format 1$/);
+  assert.match(
+    bronze.lines.get("log") ?? "",
+    /^ok .*, format 1, .* MB of 4,096 MB used, 0 messages not yet in bronze$/,
+  );
   // Version 0 is the making of the table: it brings no row.
   const versions = await newestVersion(lake, "bronze/readings");
   assert.equal(bronze.lines.get("to silver"), `ok ${versions} bronze versions not yet in silver`);

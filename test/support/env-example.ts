@@ -1,5 +1,6 @@
 // The text of .env.example, made from the table of settings; a test keeps the file and the table equal.
 
+import { COMPOSE_VARIABLES } from "../../src/config/compose-variables.ts";
 import {
   flagOf,
   SECTIONS,
@@ -12,13 +13,16 @@ const HEADER = `# Settings of Atrium: copy this file to .env and take away the #
 # A flag of the command line wins over the environment, the environment over .env, .env over the default.
 # An empty value counts as not set. This file is made from the table in src/config/settings.ts.`;
 
-/** The whole file: every setting with its explanation, what is allowed and its default, commented out. */
+/** The whole file: every setting and every variable of the containers with its explanation and its default, commented out. */
 export function envExample(): string {
   const parts = Object.entries(SECTIONS).map(([section, title]) => {
     const names = SETTING_NAMES.filter((name) => settingNamed(name).section === section);
     return [`# ---- ${title}`, ...names.map(describeSetting)].join("\n\n");
   });
-  return `${[HEADER, ...parts].join("\n\n")}\n`;
+  const compose = Object.entries(COMPOSE_VARIABLES).map(
+    ([name, { doc, default: fallback = "" }]) => `# ${doc}\n#${name}=${fallback}`,
+  );
+  return `${[HEADER, ...parts, "# ---- Containers (compose.yaml alone)", ...compose].join("\n\n")}\n`;
 }
 
 function describeSetting(name: SettingName): string {

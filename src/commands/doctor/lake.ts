@@ -33,7 +33,7 @@ export async function examineLake(context: CommandContext, assembly: Assembly): 
     tables.push(await examine(name, async () => describeTable(context, lake, name)));
   }
   return [
-    { state: "ok", what: "lake", found: lake.store.url },
+    { state: "ok", what: "lake", found: `${lake.store.url}, format ${lake.formatVersion}` },
     await examine("engine", async () => describeEngine(lake)),
     ...tables,
     ...(await examineLog(context, assembly, lake)),
