@@ -166,7 +166,9 @@ async function openStore({ config, clock, keep }: StoreParts): Promise<OpenedSto
   const place = parseS3Url(config.lake.url);
   if (place === undefined) {
     const { localObjectStore } = await import("./adapters/local/object-store.ts");
-    return { store: localObjectStore(config.lake.url), through: (engine) => engine };
+    const { localEngine } = await import("./lakehouse/local-inputs.ts");
+    const store = localObjectStore(config.lake.url);
+    return { store, through: (engine) => localEngine(engine, store) };
   }
   const { s3ObjectStore } = await import("./adapters/s3/object-store.ts");
   const { cachedEngine } = await import("./adapters/s3/cached-engine.ts");

@@ -56,7 +56,7 @@ async function withEngine(
   await work(engine, folder.path);
 }
 
-function filesInput(files: readonly Pick<WrittenFile, "localPath" | "partitionValues">[]): FilesInput {
+function filesInput(files: readonly Pick<WrittenFile, "path" | "partitionValues">[]): FilesInput {
   return { kind: "files", name: "made", columns: COLUMNS, partitionColumns: PARTITIONS, files };
 }
 
@@ -87,6 +87,7 @@ export function engineContract(name: string, open: OpenEngine): void {
       inputs: [rows],
       columns: COLUMNS,
       partitionColumns: PARTITIONS,
+      into: "t",
     });
     assert.equal(
       written.files.reduce((sum, file) => sum + file.rowCount, 0),
@@ -106,6 +107,7 @@ export function engineContract(name: string, open: OpenEngine): void {
       inputs: [rows],
       columns: COLUMNS,
       partitionColumns: PARTITIONS,
+      into: "t",
     });
     const odd = written.files.find((file) => file.partitionValues["room"] === ODD_ROOM);
     assert.deepEqual(odd?.partitionValues, { day: "1970-01-01", room: ODD_ROOM });
@@ -120,6 +122,7 @@ export function engineContract(name: string, open: OpenEngine): void {
       inputs: [rows],
       columns: COLUMNS,
       partitionColumns: [],
+      into: "t",
       orderBy: ["room", "whole"],
     });
     const [file, ...others] = written.files;
@@ -141,13 +144,14 @@ export function engineContract(name: string, open: OpenEngine): void {
       inputs: [rows],
       columns: COLUMNS,
       partitionColumns: PARTITIONS,
+      into: "t",
     });
     const moved = await Promise.all(
       written.files.map(async (file, index) => {
-        const localPath = join(folder, `plain/${index}.parquet`);
-        await mkdir(dirname(localPath), { recursive: true });
-        await rename(file.localPath, localPath);
-        return { localPath, partitionValues: file.partitionValues };
+        const path = join(folder, `plain/${index}.parquet`);
+        await mkdir(dirname(path), { recursive: true });
+        await rename(file.path, path);
+        return { path, partitionValues: file.partitionValues };
       }),
     );
     const answer = await ask(engine, "select day, room, count(*) from made group by all order by all", [
@@ -174,6 +178,7 @@ export function engineContract(name: string, open: OpenEngine): void {
       inputs: [rows],
       columns: COLUMNS,
       partitionColumns: PARTITIONS,
+      into: "t",
     });
     assert.deepEqual(written.files, []);
   });
@@ -186,8 +191,9 @@ export function engineContract(name: string, open: OpenEngine): void {
         inputs: [rows],
         columns: COLUMNS,
         partitionColumns: PARTITIONS,
+        into: "t",
       });
-      const paths = written.files.map((file) => file.localPath);
+      const paths = written.files.map((file) => file.path);
       assert.ok(paths.length > 0 && paths.every((path) => existsSync(path)));
       await written[Symbol.asyncDispose]();
       assert.ok(paths.every((path) => !existsSync(path)));
@@ -198,6 +204,7 @@ export function engineContract(name: string, open: OpenEngine): void {
           inputs: [rows],
           columns: COLUMNS,
           partitionColumns: PARTITIONS,
+          into: "t",
         }),
       );
     },

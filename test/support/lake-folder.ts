@@ -8,6 +8,7 @@ import { duckdbEngine } from "../../src/adapters/duckdb/engine.ts";
 import { localObjectStore } from "../../src/adapters/local/object-store.ts";
 import { differingRows } from "../../src/lakehouse/difference.ts";
 import { openLake, type Lake } from "../../src/lakehouse/lake.ts";
+import { localEngine } from "../../src/lakehouse/local-inputs.ts";
 import { TABLE_NAMES, tableDefinition, type TableName } from "../../src/reading/tables.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { done, temporaryFolder } from "./program.ts";
@@ -122,12 +123,13 @@ export async function openLakes(
   });
   const codec = duckdbCheckpointCodec(async () => engine.connect(), scratch.path);
   const { partitionColumns: bronzePartitionBy } = tableDefinition("bronze/readings");
-  const opened = folders.map(async (folder) =>
-    openLake(
-      { store: localObjectStore(folder), engine, codec, clock: systemClock, bronzePartitionBy },
+  const opened = folders.map(async (folder) => {
+    const store = localObjectStore(folder);
+    return openLake(
+      { store, engine: localEngine(engine, store), codec, clock: systemClock, bronzePartitionBy },
       options,
-    ),
-  );
+    );
+  });
   return {
     opened: await Promise.all(opened),
     [Symbol.asyncDispose]: async () => {

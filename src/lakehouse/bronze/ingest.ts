@@ -305,6 +305,7 @@ async function writeReadings(
     inputs,
     columns: [...stored, { name: PARTITION_CODE, type: "integer" }],
     partitionColumns: [PARTITION_CODE],
+    into: "bronze/readings",
   });
   const files = written.files.map((file) => ({
     ...file,

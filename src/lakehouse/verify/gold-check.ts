@@ -7,7 +7,7 @@ import { batchInput } from "../bronze/transform.ts";
 import type { ColumnSchema } from "../delta/actions.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import { filesMatching } from "../delta/stats.ts";
-import type { Input } from "../engine.ts";
+import type { FilesInput, Input } from "../engine.ts";
 import { GOLD_APP_ID } from "../gold/gold.ts";
 import type { GoldTransform } from "../gold/transforms.ts";
 import { tableInput } from "../lake.ts";
@@ -101,19 +101,19 @@ async function daysBehind(
 
 async function compare(job: Job, parts: GoldParts, days: readonly string[]): Promise<void> {
   const { transform, gold, silver } = parts;
-  const input = async (name: TableName, snapshot: Snapshot): ReturnType<typeof tableInput> =>
+  const input = (name: TableName, snapshot: Snapshot): FilesInput =>
     tableInput(job.lake, name, {
       snapshot,
       files: filesMatching(snapshot, { equals: { event_date: days } }),
     });
-  const held = { ...(await input(transform.table, gold)), name: "held" };
+  const held = { ...input(transform.table, gold), name: "held" };
   const inputs: Input[] = [
     held,
     { ...held, name: "previous", files: [] },
-    await input("silver/readings", silver),
+    input("silver/readings", silver),
     batchInput(0),
   ];
-  for (const name of transform.reads) inputs.push(await input(name, present(parts.others.get(name), name)));
+  for (const name of transform.reads) inputs.push(input(name, present(parts.others.get(name), name)));
   const columns = gold.schema.columns.filter(({ name }) => !transform.bookkeeping.includes(name));
   const rows = await ask(job, differenceSql(transform, columns), inputs);
   report(job, transform, { columns, rows });
