@@ -29,7 +29,7 @@ export const ingestCommand = defineCommand({
     await prepareTopics(context, log);
     const { once, json } = context.flags;
     const summary = await ingest({
-      ...ingestOptions(context, lake, log),
+      ...(await ingestOptions(context, { assembly, lake, log })),
       signal: context.signal,
       isComplete: () => once,
     });

@@ -73,7 +73,7 @@ export const upCommand = defineCommand({
       },
       async (signal) =>
         ingest({
-          ...ingestOptions(context, lake, log),
+          ...(await ingestOptions(context, { assembly, lake, log })),
           signal,
           isComplete: forever,
           onCommit: () => bell.ring(),

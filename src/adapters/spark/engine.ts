@@ -39,6 +39,8 @@ export interface SparkEngine extends Engine {
     relation: Relation,
     target: WriteTarget & { readonly observe?: (counts: ReadonlyMap<string, bigint>) => void },
   ): Promise<Written>;
+  /** Removes files that were written and will not be committed. */
+  discard(files: Written["files"]): Promise<void>;
 }
 
 /** Files of one write: no marks of success, and no checksums beside them on a file system. */
@@ -74,6 +76,7 @@ export function sparkEngine({ sessions, store, root }: SparkEngineOptions): Spar
   };
   return {
     writeRelation,
+    discard: async (files) => store.delete(files.map(({ path }) => path)),
     write: async (transform, signal) =>
       explained(store.url, root, async () =>
         sessions.use(async (session) => {
