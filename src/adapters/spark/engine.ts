@@ -8,7 +8,7 @@ import { isAbsolute } from "node:path";
 import type { ObjectStore } from "../../lakehouse/delta/object-store.ts";
 import type { Answer, AnswerValue, Engine, Query, Transform, Written } from "../../lakehouse/engine.ts";
 import { uniqueId } from "../../support/chance.ts";
-import { AtriumError } from "../../support/errors.ts";
+import { AtriumError, isAtriumError } from "../../support/errors.ts";
 import { isoTime } from "../../support/iso-time.ts";
 import type { Relation, SparkSession } from "./connect/session.ts";
 import type { SparkColumn, SparkValue } from "./connect/values.ts";
@@ -83,13 +83,20 @@ export function sparkEngine({ sessions, store, root }: SparkEngineOptions): Spar
           const relation = sqlOver(statementOf(transform), transform.inputs, addressOf);
           return writeRelation(session, relation, { ...transform, ...(signal && { signal }) });
         }),
-      ),
+      ).catch((error: unknown) => {
+        throw isAtriumError(error, "QUERY_INVALID") ? ofOurs(error) : error;
+      }),
     query: async (query, signal) =>
       explained(store.url, root, async () =>
         sessions.use(async (session) => answered(session, query, { addressOf, signal })),
       ),
     [Symbol.asyncDispose]: async () => undefined,
   };
+}
+
+/** The text of a transform is not a user's. */
+function ofOurs(error: AtriumError): AtriumError {
+  return new AtriumError("ENGINE_FAILED", error.message, { cause: error, details: error.details });
 }
 
 /**
