@@ -168,8 +168,6 @@ async function openSource({ config, clock, keep }: StoreParts): Promise<RawSourc
 interface SparkParts {
   readonly sessions: SparkSessions;
   readonly engine: SparkEngine;
-  readonly url: string;
-  readonly root: string;
 }
 
 async function openOnSpark(shared: StoreParts): Promise<SparkParts> {
@@ -179,7 +177,7 @@ async function openOnSpark(shared: StoreParts): Promise<SparkParts> {
   const { store } = await openStore(shared);
   const root = sparkRoot(config.lake.url);
   const sessions = keep(sparkSessions(async () => openSession(config, { clock })));
-  return { sessions, engine: sparkEngine({ sessions, store, root }), url: store.url, root };
+  return { sessions, engine: sparkEngine({ sessions, store, root }) };
 }
 
 async function withSpark({ engine }: SparkParts, here: Engine): Promise<Engine> {

@@ -74,7 +74,7 @@ export async function openSparkLake(
   const kafka = kafkaOptions(connectionTo(bootstrap));
   return {
     lake,
-    reader: sparkRangeReader({ sessions, engine, url: store.url, root, kafka }),
+    reader: sparkRangeReader({ sessions, engine, kafka }),
     [Symbol.asyncDispose]: async () => {
       await sessions[Symbol.asyncDispose]();
       await here[Symbol.asyncDispose]();

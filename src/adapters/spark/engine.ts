@@ -78,7 +78,7 @@ export function sparkEngine({ sessions, store, root }: SparkEngineOptions): Spar
     writeRelation,
     discard: async (files) => store.delete(files.map(({ path }) => path)),
     write: async (transform, signal) =>
-      explained(store.url, root, async () =>
+      explained({ ...transform, addressOf, url: store.url }, async () =>
         sessions.use(async (session) => {
           const relation = sqlOver(statementOf(transform), transform.inputs, addressOf);
           return writeRelation(session, relation, { ...transform, ...(signal && { signal }) });
@@ -87,7 +87,7 @@ export function sparkEngine({ sessions, store, root }: SparkEngineOptions): Spar
         throw isAtriumError(error, "QUERY_INVALID") ? ofOurs(error) : error;
       }),
     query: async (query, signal) =>
-      explained(store.url, root, async () =>
+      explained({ ...query, addressOf, url: store.url }, async () =>
         sessions.use(async (session) => answered(session, query, { addressOf, signal })),
       ),
     [Symbol.asyncDispose]: async () => undefined,

@@ -11,7 +11,6 @@ import { SENSOR_TYPES } from "../../reading/terms.ts";
 import { AtriumError, isAtriumError } from "../../support/errors.ts";
 import type { Relation, SparkSession } from "./connect/session.ts";
 import type { SparkEngine } from "./engine.ts";
-import { explained } from "./failures.ts";
 import { observed, quoteName, sourceOf, sqlType, withReferences } from "./plans.ts";
 import type { SparkSessions } from "./sessions.ts";
 
@@ -19,25 +18,20 @@ import type { SparkSessions } from "./sessions.ts";
 export interface RangeReaderOptions {
   readonly sessions: SparkSessions;
   readonly engine: SparkEngine;
-  /** The lake as its user named it, and where Spark finds it. */
-  readonly url: string;
-  readonly root: string;
   /** Options of Spark's Kafka source: how the cluster is reached. */
   readonly kafka: Readonly<Record<string, string>>;
 }
 
 /** Makes the reader; nothing is sent before its first use. */
 export function sparkRangeReader(options: RangeReaderOptions): RangeReader {
-  const { sessions, engine, url, root } = options;
+  const { sessions, engine } = options;
   return {
     take: async (task) =>
-      explained(url, root, async () =>
-        sessions.use(async (session) =>
-          take(session, engine, { ...task, log: logRelation(options.kafka, task) }),
-        ),
-      ).catch((error: unknown) => {
-        throw lostOffsets(error) ?? withoutKafka(error) ?? error;
-      }),
+      sessions
+        .use(async (session) => take(session, engine, { ...task, log: logRelation(options.kafka, task) }))
+        .catch((error: unknown) => {
+          throw lostOffsets(error) ?? withoutKafka(error) ?? error;
+        }),
   };
 }
 
