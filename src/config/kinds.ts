@@ -47,7 +47,7 @@ export function text(
   };
 }
 
-/** One of a few words. Words in `later` are known, but not in this version. */
+/** One of a few words. */
 export function choice<const Word extends string>(words: readonly Word[]): Kind<Word> {
   return {
     allowed: words.length === 1 ? words.join("") : `one of ${words.join(", ")}`,

@@ -310,11 +310,7 @@ export const SETTINGS = {
     "Copies beyond this are removed, those unused for longest first, MB.",
   ),
 
-  ENGINE: engine.given(
-    kinds.choice(["duckdb", "spark"]),
-    "duckdb",
-    "What makes tables from tables. Queries run in this process.",
-  ),
+  ENGINE: engine.given(kinds.choice(["duckdb", "spark"]), "duckdb", "What makes tables from tables."),
   SPARK_REMOTE: engine.optional(
     kinds.text("URL", { pattern: /^sc:\/\/[^\s/@;]+\/?$/, allowed: "sc://host:port" }),
     "Spark Connect server, for ENGINE=spark and doctor.",
