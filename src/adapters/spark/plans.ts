@@ -78,8 +78,16 @@ export function sqlOver(sql: string, inputs: readonly Input[], addressOf: Addres
   return withReferences(text, references);
 }
 
-/** SQL over relations by their aliases. */
-export function withReferences(text: string, references: ReadonlyMap<string, Relation>): Relation {
+/** A SELECT over relations by names of its own: see sqlOver. */
+export function selectOver(select: string, relations: Readonly<Record<string, Relation>>): Relation {
+  const call = uniqueId().replaceAll("-", "");
+  const named = Object.keys(relations).map((name) => `${name} as (select * from ${name}_${call})`);
+  const references = Object.entries(relations).map(([name, input]) => [`${name}_${call}`, input] as const);
+  return withReferences(`with ${named.join(", ")} ${select}`, new Map(references));
+}
+
+/** The server makes the aliases views of the session while it looks at the statement: they must be new ones. */
+function withReferences(text: string, references: ReadonlyMap<string, Relation>): Relation {
   const root: Relation = { relType: { case: "sql", value: { query: text } } };
   if (references.size === 0) return root;
   const aliased = [...references].map(([alias, input]): Relation => ({

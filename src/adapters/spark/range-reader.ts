@@ -11,7 +11,7 @@ import { SENSOR_TYPES } from "../../reading/terms.ts";
 import { AtriumError, isAtriumError } from "../../support/errors.ts";
 import type { Relation, SparkSession } from "./connect/session.ts";
 import type { SparkEngine } from "./engine.ts";
-import { observed, quoteName, sourceOf, sqlType, withReferences } from "./plans.ts";
+import { observed, quoteName, sourceOf, sqlType, selectOver } from "./plans.ts";
 import type { SparkSessions } from "./sessions.ts";
 
 /** What the reader works with. */
@@ -88,7 +88,7 @@ const PARSED_SQL = `
         from (select topic, "partition", "offset", "timestamp", key, value, cast(value as string) as text from kafka_log))))`;
 
 function parsedRelation(log: Relation): Relation {
-  return withReferences(PARSED_SQL, new Map([["kafka_log", log]]));
+  return selectOver(PARSED_SQL, { kafka_log: log });
 }
 
 /** The plain ones as rows of bronze/readings, those of a partition together. */
@@ -106,7 +106,7 @@ function plainRows(parsed: Relation, { columns, partitionColumns }: TableSchema,
   );
   const spread = partitionColumns.map(quoteName).join(", ");
   const text = `select /*+ rebalance(${spread}) */ * from (select ${selected.join(", ")} from parsed where is_plain)`;
-  return withReferences(text, new Map([["parsed", parsed]]));
+  return selectOver(text, { parsed });
 }
 
 /** All other messages, whole; they were counted before. */
@@ -116,7 +116,7 @@ async function oddMessages(
   count: number,
 ): Promise<readonly WholeMessage[]> {
   const text = `select topic, "partition", "offset", unix_millis(log_ts), key, coalesce(value, X'') from parsed where not is_plain`;
-  const relation = withReferences(text, new Map([["parsed", parsedRelation(log)]]));
+  const relation = selectOver(text, { parsed: parsedRelation(log) });
   const { rows } = await session.collect(relation, { rowsMax: count, signal });
   if (rows.length !== count) {
     throw new AtriumError(

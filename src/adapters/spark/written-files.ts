@@ -7,7 +7,7 @@ import { AtriumError } from "../../support/errors.ts";
 import { isoTime } from "../../support/iso-time.ts";
 import type { SparkSession } from "./connect/session.ts";
 import type { SparkValue } from "./connect/values.ts";
-import { type AddressOf, filesWithNames, metadataPath, quoteName, withReferences } from "./plans.ts";
+import { type AddressOf, filesWithNames, metadataPath, quoteName, selectOver } from "./plans.ts";
 
 /** Files of one write and what is in them. */
 export interface WrittenFolder {
@@ -38,8 +38,8 @@ export async function factsOf(session: SparkSession, folder: WrittenFolder): Pro
   const byAddress = new Map(objects.map((object) => [metadataPath(addressOf(object.path)), object]));
   const addresses = objects.map(({ path }) => addressOf(path));
   const text = `select __file, count(*)${facts.map((fact) => `, ${fact}`).join("")} from written group by __file`;
-  const references = new Map([["written", filesWithNames(stored, addresses)]]);
-  const { rows } = await session.collect(withReferences(text, references), {
+  const written = filesWithNames(stored, addresses);
+  const { rows } = await session.collect(selectOver(text, { written }), {
     rowsMax: FILES_MAX,
     ...(signal && { signal }),
   });
