@@ -9,6 +9,7 @@ import { localObjectStore } from "../src/adapters/local/object-store.ts";
 import { identitiesOf, nextPositions } from "../src/lakehouse/bronze/positions.ts";
 import type { Snapshot } from "../src/lakehouse/delta/snapshot.ts";
 import { openLake, type Lake } from "../src/lakehouse/lake.ts";
+import { localEngine } from "../src/lakehouse/local-inputs.ts";
 import { TABLE_NAMES, tableDefinition, type TableName } from "../src/reading/tables.ts";
 import { systemClock } from "../src/support/clock.ts";
 import { silentLogger } from "../src/support/logger.ts";
@@ -51,7 +52,7 @@ export async function probeLake(folder: string, scratchFolder: string): Promise<
   const store = localObjectStore(folder);
   const bronzePartitionBy = tableDefinition("bronze/readings").partitionColumns;
   const lake = await openLake(
-    { store, engine, codec, clock: systemClock, bronzePartitionBy },
+    { store, engine: localEngine(engine, store), codec, clock: systemClock, bronzePartitionBy },
     { create: false },
   );
   return {

@@ -5,7 +5,10 @@ import { access, constants, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { SparkSession } from "./adapters/spark/connect/session.ts";
+import type { SparkEngine } from "./adapters/spark/engine.ts";
+import type { SparkSessions } from "./adapters/spark/sessions.ts";
 import type { Config } from "./config.ts";
+import type { RangeReader } from "./lakehouse/bronze/range-intake.ts";
 import type { CheckpointCodec } from "./lakehouse/delta/checkpoint.ts";
 import type { ObjectStore } from "./lakehouse/delta/object-store.ts";
 import type { Engine } from "./lakehouse/engine.ts";
@@ -17,7 +20,7 @@ import { uniqueId } from "./support/chance.ts";
 import type { Clock } from "./support/clock.ts";
 import { AtriumError, systemCode } from "./support/errors.ts";
 import type { Logger } from "./support/logger.ts";
-import { isS3Url, parseS3Url } from "./support/s3-url.ts";
+import { isS3Url, parseS3Url, s3UrlOf } from "./support/s3-url.ts";
 
 /** The parts of a running Atrium, each opened when it is asked for and closed with the whole. */
 export interface Assembly extends AsyncDisposable {
@@ -29,6 +32,8 @@ export interface Assembly extends AsyncDisposable {
   lake(options: { readonly create: boolean }): Promise<Lake>;
   /** The log of LOG. @throws LOG_CORRUPT, LAKE_NEWER, CONFIG_INVALID */
   log(options?: { readonly readOnly?: boolean }): Promise<DescribedLog>;
+  /** What reads the log in place of this process: with ENGINE=spark and LOG=kafka. @throws CONFIG_INVALID */
+  rangeReader(): Promise<RangeReader | undefined>;
   /** A session with the Spark server of SPARK_REMOTE. @throws CONFIG_INVALID */
   spark(options: { readonly reconnectMsMax: number }): Promise<SparkSession>;
   /** The raw files of SOURCE_URL. @throws CONFIG_INVALID */
@@ -59,6 +64,8 @@ export function assemble(config: Config, options: AssemblyOptions): Assembly {
     return part;
   };
   const shared: StoreParts = { config, clock, keep, onRetry: onRetry && (() => onRetry("s3")) };
+  let sparkParts: Promise<SparkParts> | undefined;
+  const onSpark = async (): Promise<SparkParts> => (sparkParts ??= openOnSpark(shared));
   const scratchFolder = async (): Promise<string> => {
     const folder = join(await scratchRootOf(config), scratchName);
     scratchFolders.add(folder);
@@ -74,7 +81,9 @@ export function assemble(config: Config, options: AssemblyOptions): Assembly {
       const { engine, codec } = await openEngine(shared, folder, alsoReads);
       const { store, through } = await openStore(shared);
       const { bronzePartitionBy } = config.lake;
-      const parts = { store, engine: through(engine), codec, clock, logger, bronzePartitionBy };
+      const here = through(engine);
+      const divided = config.engine.kind === "spark" ? await withSpark(await onSpark(), here) : here;
+      const parts = { store, engine: divided, codec, clock, logger, bronzePartitionBy };
       const lake = await openLake(parts, { create });
       await sweepScratch(dirname(folder), clock);
       return lake;
@@ -85,14 +94,13 @@ export function assemble(config: Config, options: AssemblyOptions): Assembly {
           ? kafkaLog(config, { clock, logger, onRetry })
           : embeddedLog(config, { clock, logger }, readOnly)),
       ),
-    spark: async ({ reconnectMsMax }) => {
-      const { sparkRemote: remote } = config.engine;
-      if (remote === undefined) {
-        throw new AtriumError("CONFIG_INVALID", "SPARK_REMOTE is not set: name the Spark Connect server.");
-      }
-      const { openSpark } = await import("./adapters/spark/connect/session.ts");
-      return keep(await openSpark({ remote, reconnectMsMax, clock }));
+    rangeReader: async () => {
+      if (config.engine.kind !== "spark" || config.log.kind !== "kafka") return undefined;
+      const { sparkRangeReader } = await import("./adapters/spark/range-reader.ts");
+      const { kafkaOptions } = await import("./adapters/spark/kafka-options.ts");
+      return sparkRangeReader({ ...(await onSpark()), kafka: kafkaOptions(config.kafka) });
     },
+    spark: async ({ reconnectMsMax }) => keep(await openSession(config, { clock, reconnectMsMax })),
     rawSource: async () => openSource(shared),
     [Symbol.asyncDispose]: async () => {
       for (const part of opened.toReversed()) await part[Symbol.asyncDispose]();
@@ -173,6 +181,47 @@ async function openSource({ config, clock, keep, onRetry }: StoreParts): Promise
   return keep(s3RawSource({ place, settings: config.s3, clock, onRetry }));
 }
 
+/** The engine on Spark and what belongs to it. */
+interface SparkParts {
+  readonly sessions: SparkSessions;
+  readonly engine: SparkEngine;
+}
+
+async function openOnSpark(shared: StoreParts): Promise<SparkParts> {
+  const { config, clock, keep } = shared;
+  const { sparkEngine } = await import("./adapters/spark/engine.ts");
+  const { sparkSessions } = await import("./adapters/spark/sessions.ts");
+  const { store } = await openStore(shared);
+  const root = sparkRoot(config.lake.url);
+  const sessions = keep(sparkSessions(async () => openSession(config, { clock })));
+  return { sessions, engine: sparkEngine({ sessions, store, root }) };
+}
+
+async function withSpark({ engine }: SparkParts, here: Engine): Promise<Engine> {
+  const { dividedEngine } = await import("./lakehouse/divided-engine.ts");
+  return dividedEngine(engine, here);
+}
+
+/** @throws CONFIG_INVALID */
+async function openSession(
+  config: Config,
+  options: { readonly clock: Clock; readonly reconnectMsMax?: number },
+): Promise<SparkSession> {
+  const { sparkRemote: remote } = config.engine;
+  if (remote === undefined) {
+    throw new AtriumError("CONFIG_INVALID", "SPARK_REMOTE is not set: name the Spark Connect server.");
+  }
+  const { openSpark } = await import("./adapters/spark/connect/session.ts");
+  return openSpark({ remote, ...options });
+}
+
+/** Where Spark finds a lake: a folder must be one that all of its machines share. */
+function sparkRoot(lakeUrl: string): string {
+  const place = parseS3Url(lakeUrl);
+  if (place === undefined) return `file:${lakeUrl}`;
+  return s3UrlOf(place).replace(/^s3:/, "s3a:");
+}
+
 interface OpenedStore {
   readonly store: ObjectStore;
   /** The engine as it reads what is in this store. */
@@ -183,7 +232,9 @@ async function openStore({ config, clock, keep, onRetry }: StoreParts): Promise<
   const place = parseS3Url(config.lake.url);
   if (place === undefined) {
     const { localObjectStore } = await import("./adapters/local/object-store.ts");
-    return { store: localObjectStore(config.lake.url), through: (engine) => engine };
+    const { localEngine } = await import("./lakehouse/local-inputs.ts");
+    const store = localObjectStore(config.lake.url);
+    return { store, through: (engine) => localEngine(engine, store) };
   }
   const { s3ObjectStore } = await import("./adapters/s3/object-store.ts");
   const { cachedEngine } = await import("./adapters/s3/cached-engine.ts");

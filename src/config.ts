@@ -99,7 +99,8 @@ export interface Config {
     readonly mbMax: number;
   };
   readonly engine: {
-    readonly kind: "duckdb";
+    readonly kind: "duckdb" | "spark";
+    /** There if `kind` is spark. */
     readonly sparkRemote: string | undefined;
     readonly memoryMb: number;
     /** 0 means one for each core. */
@@ -264,6 +265,9 @@ function contradictions(config: Config): readonly SettingProblem[] {
   const twice = topics.find((topic, index) => topics.indexOf(topic) !== index);
   if (twice !== undefined) {
     lines.push(`Two sensor types have the topic ${twice}: each needs its own (TOPIC_…).`);
+  }
+  if (config.engine.kind === "spark" && config.engine.sparkRemote === undefined) {
+    lines.push("ENGINE=spark needs SPARK_REMOTE: name the Spark Connect server, sc://host:15002.");
   }
   if (config.log.kind === "kafka") lines.push(...kafkaContradictions(config.kafka));
   const { accessKeyId, secretAccessKey, sse, sseKmsKeyId } = config.s3;

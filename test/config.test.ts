@@ -200,8 +200,9 @@ describe("problems", () => {
     );
   });
 
-  test("what is planned but not in this version says so", () => {
-    assert.match(failure({ env: { ENGINE: "spark" } }).message, /^ENGINE=spark .* not in this version/);
+  test("the engine on Spark needs its server", () => {
+    assert.match(failure({ env: { ENGINE: "spark" } }).message, /^ENGINE=spark needs SPARK_REMOTE/);
+    load({ env: { ENGINE: "spark", SPARK_REMOTE: "sc://spark:15002" } });
   });
 
   test("a log on Kafka needs brokers with ports, all acknowledgements, and a whole login or certificate", () => {

@@ -107,7 +107,7 @@ async function queryFiles(lake: Lake, asked: Asked, { timeoutMs, signal }: Query
   const rows: Answer["rows"][number][] = [];
   let columns: Answer["columns"] = [];
   for (const group of groups.length === 0 ? [[]] : groups) {
-    const input = await tableInput(lake, table, { snapshot, files: group });
+    const input = tableInput(lake, table, { snapshot, files: group });
     if (signal?.aborted) throw clientGone(table);
     const leftMs = Math.max(1, endMs - lake.clock.monotonicMs());
     const { sql, parameters } = query;

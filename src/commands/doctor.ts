@@ -21,7 +21,7 @@ export const doctorCommand = defineCommand({
     config: switchFlag("Shows every setting too, secrets as ***."),
     json: switchFlag("Prints the findings as JSON."),
   },
-  settings: [...LAKE_SETTINGS, ...LOG_SETTINGS, "SOURCE_URL", "SPARK_REMOTE"],
+  settings: [...LAKE_SETTINGS, ...LOG_SETTINGS, "SOURCE_URL"],
   examples: ["doctor --lake ./lake"],
   run: async (context) => {
     await using assembly = parts(context);

@@ -40,7 +40,7 @@ export const ingestCommand = defineCommand({
     await prepareTopics(context, log);
     measureLake(context, metrics, { lake, log });
     const { once, json } = context.flags;
-    const options = ingestOptions(context, { lake, log }, ingestCounter(metrics));
+    const options = await ingestOptions(context, { assembly, lake, log }, ingestCounter(metrics));
     const summary = await withMetricsPort(context, metrics, async () =>
       ingest({ ...options, signal: context.signal, isComplete: () => once }),
     );

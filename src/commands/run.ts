@@ -53,7 +53,7 @@ export const runCommand = defineCommand({
     const summary = await runOnce({
       ...stageOptions(context, lake),
       signal: context.signal,
-      ingest: ingestOptions(context, { lake, log }),
+      ingest: await ingestOptions(context, { assembly, lake, log }),
       replay: async (boundedLog, signal) =>
         replayFiles(context, {
           assembly,

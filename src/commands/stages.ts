@@ -24,6 +24,7 @@ import type { CommandContext } from "./command.ts";
 export const LAKE_SETTINGS: readonly SettingName[] = [
   "LAKE_URL",
   "ENGINE",
+  "SPARK_REMOTE",
   "ENGINE_MEMORY_MB",
   "ENGINE_THREADS",
   "QUERY_TIMEOUT_SECONDS",
@@ -117,12 +118,14 @@ export function stageOptions({ config, clock, logger }: CommandContext, lake: La
 const QUERY_TIMEOUT_MS = 600_000;
 
 /** Options of ingestion, without its end; `onCommit` hears of each batch. */
-export function ingestOptions(
+export async function ingestOptions(
   { config, logger }: CommandContext,
-  { lake, log }: { readonly lake: Lake; readonly log: EventLog },
+  { assembly, lake, log }: { readonly assembly: Assembly; readonly lake: Lake; readonly log: EventLog },
   onCommit?: (batch: IngestedBatch) => void,
-): Omit<IngestOptions, "signal" | "isComplete"> {
+): Promise<Omit<IngestOptions, "signal" | "isComplete">> {
+  const reader = await assembly.rangeReader();
   return {
+    ...(reader && { reader }),
     lake,
     log,
     topics: topicNames(config.log.topics),

@@ -89,7 +89,11 @@ export const upCommand = defineCommand({
         }
       },
       async (signal) =>
-        ingest({ ...ingestOptions(context, { lake, log }, onCommit), signal, isComplete: forever }),
+        ingest({
+          ...(await ingestOptions(context, { assembly, lake, log }, onCommit)),
+          signal,
+          isComplete: forever,
+        }),
       async (signal) => refineLoop(stages, { bell, signal, isComplete: forever, onBatch }),
       async (signal) => {
         const { goldEverySeconds, goldSchedule, goldDelaySeconds } = config.lake;

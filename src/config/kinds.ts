@@ -48,11 +48,8 @@ export function text(
   };
 }
 
-/** One of a few words. Words in `later` are known, but not in this version. */
-export function choice<const Word extends string>(
-  words: readonly Word[],
-  later: readonly string[] = [],
-): Kind<Word> {
+/** One of a few words. */
+export function choice<const Word extends string>(words: readonly Word[]): Kind<Word> {
   return {
     allowed: words.length === 1 ? words.join("") : `one of ${words.join(", ")}`,
     placeholder: words.join("|"),
@@ -60,7 +57,7 @@ export function choice<const Word extends string>(
       const lower = given.toLowerCase();
       const word = words.find((known) => known.toLowerCase() === lower);
       if (word !== undefined) return { value: word };
-      return problem(later.includes(lower) ? "is not in this version yet" : "is not allowed");
+      return problem("is not allowed");
     },
   };
 }

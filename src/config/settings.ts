@@ -306,10 +306,10 @@ export const SETTINGS = {
     "Copies beyond this are removed, those unused for longest first, MB.",
   ),
 
-  ENGINE: engine.given(kinds.choice(["duckdb"], ["spark"]), "duckdb", "What runs transforms and queries."),
+  ENGINE: engine.given(kinds.choice(["duckdb", "spark"]), "duckdb", "What makes tables from tables."),
   SPARK_REMOTE: engine.optional(
     kinds.text("URL", { pattern: /^sc:\/\/[^\s/@;]+\/?$/, allowed: "sc://host:port" }),
-    "Spark Connect server. doctor looks at it; ENGINE=spark is not in this version.",
+    "Spark Connect server, for ENGINE=spark and doctor.",
   ),
   ENGINE_MEMORY_MB: engine.given(
     kinds.integer(64, 1_048_576),
@@ -382,6 +382,7 @@ export const TOOL_VARIABLES: readonly string[] = [
   "ATRIUM_REQUIRE_KETI",
   "ATRIUM_REQUIRE_SERVICES",
   "ATRIUM_TEST_SPARK",
+  "ATRIUM_TEST_WORLD",
 ];
 
 /** True for the name of a setting (an alias is none). */

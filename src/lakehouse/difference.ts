@@ -3,6 +3,7 @@
 import type { TableName } from "../reading/tables.ts";
 import { present } from "../support/assert.ts";
 import { tableInput, type Lake } from "./lake.ts";
+import { localInputs } from "./local-inputs.ts";
 import { isIngestAppId } from "./operations.ts";
 
 /** Columns that tell when a row was made, not what it says. */
@@ -42,11 +43,11 @@ export async function differingRows(
   { lake, other, timeoutMs, leftOut = [] }: Comparison,
 ): Promise<Difference> {
   const here = {
-    ...(await tableInput(lake, name, { snapshot: await lake.table(name).snapshot() })),
+    ...tableInput(lake, name, { snapshot: await lake.table(name).snapshot() }),
     name: "here",
   };
   const there = {
-    ...(await tableInput(other, name, { snapshot: await other.table(name).snapshot() })),
+    ...tableInput(other, name, { snapshot: await other.table(name).snapshot() }),
     name: "there",
   };
   const ignored = [...MADE_WHEN, ...leftOut];
@@ -55,7 +56,12 @@ export async function differingRows(
   const only = (a: string, b: string): string =>
     `(select count(*) from (select ${columns} from ${a} except all select ${columns} from ${b}) differing)`;
   const sql = `select (select count(*) from here), ${only("here", "there")}, ${only("there", "here")}`;
-  const { rows: answer } = await lake.engine.query({ sql, inputs: [here, there], timeoutMs, rowsMax: 1 });
+  const { rows: answer } = await lake.engine.query({
+    sql,
+    inputs: [here, ...(await localInputs(other.store, [there]))],
+    timeoutMs,
+    rowsMax: 1,
+  });
   const [rows, onlyHere, onlyThere] = present(answer[0], "the counts").map(Number);
   return { rows: rows ?? 0, onlyHere: onlyHere ?? 0, onlyThere: onlyThere ?? 0 };
 }

@@ -18,9 +18,10 @@ export interface RowsInput {
   readonly columns: readonly (Pick<Column, "name" | "type"> & { readonly values: ColumnValues })[];
 }
 
-/** A data file of a table on this machine, with the partition values that it does not hold itself. */
+/** A data file, with the partition values that it does not hold itself. */
 export interface InputFile {
-  readonly localPath: string;
+  /** Of an object of the lake, as the store has it (`silver/readings/x.parquet`); or absolute, of a file on this machine. */
+  readonly path: string;
   readonly partitionValues: Readonly<Record<string, string | null>>;
 }
 
@@ -55,6 +56,8 @@ export interface Transform {
   readonly partitionColumns: readonly string[];
   /** Columns by which the rows of the one file are sorted, nulls last; with partition columns no order is kept. */
   readonly orderBy?: readonly string[];
+  /** Path of the table that the rows are for: an engine that writes straight into the lake puts its files into this folder. */
+  readonly into: string;
 }
 
 /** Smallest and largest value of a column in a file, and its nulls; timestamps as ISO text with µs. */
@@ -65,14 +68,14 @@ export interface ColumnStatistics {
   readonly hasNan: boolean;
 }
 
-/** A file that a transform wrote. */
+/** A file that a transform wrote: absolute in scratch space, from where it is to be moved, or of the lake and where it stays. */
 export interface WrittenFile extends InputFile {
   readonly rowCount: number;
   readonly sizeBytes: number;
   readonly columns: Readonly<Record<string, ColumnStatistics>>;
 }
 
-/** The result of a transform: files in scratch space that live until this is disposed. */
+/** The result of a transform. Files in scratch space live until this is disposed; those in the lake until vacuum finds that no commit names them. */
 export interface Written extends AsyncDisposable {
   readonly files: readonly WrittenFile[];
 }
@@ -95,6 +98,8 @@ export interface Query {
   /** At most this many rows are returned. */
   readonly rowsMax: number;
   readonly timeoutMs: number;
+  /** True: it reads as much as a transform does, and runs where those run. Its text is one that every engine understands. */
+  readonly isBulk?: boolean;
 }
 
 /** The answer to a query. */

@@ -1,5 +1,6 @@
 // A lake: its marker, its tables, and the two steps that every stage shares, reading a version and publishing files.
 
+import { isAbsolute } from "node:path";
 import {
   sqlNameOf,
   tableDefinition,
@@ -7,9 +8,10 @@ import {
   type TableDefinition,
   type TableName,
 } from "../reading/tables.ts";
+import { invariant } from "../support/assert.ts";
 import { uniqueId } from "../support/chance.ts";
 import type { Clock } from "../support/clock.ts";
-import { AtriumError, isAtriumError } from "../support/errors.ts";
+import { AtriumError } from "../support/errors.ts";
 import { type Logger, silentLogger } from "../support/logger.ts";
 import { inParallel } from "../support/parallel.ts";
 import type { AddFile, TableSchema } from "./delta/actions.ts";
@@ -27,7 +29,7 @@ export const LAKE_FORMAT_VERSION = 1;
 
 /** What makes a place a lake, and says in which format. */
 export const MARKER = "_atrium/lake.json";
-/** Files that are moved or fetched at a time: so many that a slow store does not make a query wait for each. */
+/** Files that are moved at a time: so many that a slow store does not make a commit wait for each. */
 const FILES_AT_ONCE = 64;
 
 /** What a lake is made of. */
@@ -88,19 +90,15 @@ export async function ensureTable(lake: Lake, name: TableName): Promise<Snapshot
 }
 
 /** A version's files (all of them, or those given) as an input named as the table is in SQL. */
-export async function tableInput(
-  lake: Lake,
+export function tableInput(
+  lake: Pick<Lake, "definition">,
   name: TableName,
   source: {
     readonly snapshot: Snapshot | undefined;
     readonly files?: readonly Pick<AddFile, "path" | "partitionValues">[];
   },
-): Promise<FilesInput> {
+): FilesInput {
   const files = source.files ?? [...(source.snapshot?.files.values() ?? [])];
-  const localFiles = await inParallel(files, FILES_AT_ONCE, async (file) => ({
-    localPath: await localFile(lake.store, name, file),
-    partitionValues: file.partitionValues,
-  }));
   const { columns, partitionColumns } = source.snapshot?.schema ?? lake.definition(name);
   const version = source.snapshot?.version;
   return {
@@ -108,25 +106,9 @@ export async function tableInput(
     name: sqlNameOf(name),
     columns,
     partitionColumns,
-    files: localFiles,
+    files: files.map(({ path, partitionValues }) => ({ path: storePath(name, path), partitionValues })),
     ...(version === undefined ? {} : { source: { table: name, version } }),
   };
-}
-
-async function localFile(
-  store: ObjectStore,
-  name: TableName,
-  { path }: Pick<AddFile, "path">,
-): Promise<string> {
-  try {
-    return await store.localFile(storePath(name, path));
-  } catch (cause) {
-    if (!isAtriumError(cause, "NOT_FOUND")) throw cause;
-    const message =
-      `A data file of ${name} is missing: ${store.url}/${storePath(name, path)}. Nothing was made without it. ` +
-      "Restore it from a backup, or see docs/operate/recovery.md; atrium verify looks for others.";
-    throw new AtriumError("TABLE_CORRUPT", message, { cause, details: { file: storePath(name, path) } });
-  }
 }
 
 /** Runs a transform and moves its files into the table's folder, unseen until a commit names them. */
@@ -138,23 +120,19 @@ export async function writeFiles(
   // A table keeps the partition columns with which it was made, whatever the setting says now.
   const { schema } = await ensureTable(lake, name);
   const { columns, partitionColumns } = schema;
-  await using written = await lake.engine.write({ ...transform, columns, partitionColumns });
+  await using written = await lake.engine.write({ ...transform, columns, partitionColumns, into: name });
   return await publish(lake, name, { schema, files: written.files });
 }
 
-/** Moves written files into the folder of their partition; they stay unseen until a commit names them. */
+/** Moves written files that are not in the lake yet into the folder of their partition; they stay unseen until a commit names them. */
 export async function publish(
   lake: Lake,
   name: TableName,
   { schema, files }: { readonly schema: TableSchema; readonly files: readonly WrittenFile[] },
 ): Promise<readonly AddFile[]> {
-  const newId = lake.newId ?? uniqueId;
   return inParallel(files, FILES_AT_ONCE, async (file) => {
-    const folder = partitionFolder(schema.partitionColumns, file.partitionValues);
-    const path = encodePath(`${folder}/part-${newId()}.zstd.parquet`);
-    await lake.store.putFile(storePath(name, path), file.localPath);
     return {
-      path,
+      path: await pathInTable(lake, name, { schema, file }),
       partitionValues: file.partitionValues,
       size: file.sizeBytes,
       modificationTime: lake.clock.nowMs(),
@@ -162,6 +140,23 @@ export async function publish(
       stats: fileStats(file.rowCount, file.columns, schema),
     };
   });
+}
+
+/** Where a written file is in the table, as the log says it; it is moved there if it must be. */
+async function pathInTable(
+  lake: Lake,
+  name: TableName,
+  { schema, file }: { readonly schema: TableSchema; readonly file: WrittenFile },
+): Promise<string> {
+  if (!isAbsolute(file.path)) {
+    invariant(file.path.startsWith(`${name}/`), `${file.path} was written for ${name}`);
+    return encodePath(file.path.slice(name.length + 1));
+  }
+  const newId = lake.newId ?? uniqueId;
+  const folder = partitionFolder(schema.partitionColumns, file.partitionValues);
+  const path = encodePath(`${folder}/part-${newId()}.zstd.parquet`);
+  await lake.store.putFile(storePath(name, path), file.path);
+  return path;
 }
 
 function definitionIn(parts: LakeParts, name: TableName): TableDefinition {

@@ -1,9 +1,9 @@
 // The contract of the engine port, for every adapter: what src/lakehouse/engine.ts says, shown.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { mkdir, rename, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { test } from "node:test";
 import type { Answer, Engine, FilesInput, RowsInput, WrittenFile } from "../../src/lakehouse/engine.ts";
 import { isAtriumError, type ErrorCode } from "../../src/support/errors.ts";
@@ -11,6 +11,12 @@ import { temporaryFolder } from "../support/program.ts";
 
 /** Opens the adapter with `folder` as the place that its queries may read. */
 export type OpenEngine = (folder: string) => Engine;
+
+/** What an adapter does not do like the others. */
+export interface EngineTraits {
+  /** It writes straight into the lake: disposing removes nothing. */
+  readonly writesInPlace?: boolean;
+}
 
 const TIMEOUT_MS = 60_000;
 const MICROS = 1377299108123456n;
@@ -56,7 +62,7 @@ async function withEngine(
   await work(engine, folder.path);
 }
 
-function filesInput(files: readonly Pick<WrittenFile, "localPath" | "partitionValues">[]): FilesInput {
+function filesInput(files: readonly Pick<WrittenFile, "path" | "partitionValues">[]): FilesInput {
   return { kind: "files", name: "made", columns: COLUMNS, partitionColumns: PARTITIONS, files };
 }
 
@@ -76,7 +82,11 @@ async function failsWith(code: ErrorCode, work: Promise<unknown>): Promise<void>
 }
 
 /** Registers the suite for one adapter. */
-export function engineContract(name: string, open: OpenEngine): void {
+export function engineContract(
+  name: string,
+  open: OpenEngine,
+  { writesInPlace = false }: EngineTraits = {},
+): void {
   const contract = (title: string, work: (engine: Engine, folder: string) => Promise<void>): void => {
     test(`${name}: ${title}`, async () => withEngine(open, work));
   };
@@ -87,6 +97,7 @@ export function engineContract(name: string, open: OpenEngine): void {
       inputs: [rows],
       columns: COLUMNS,
       partitionColumns: PARTITIONS,
+      into: "t",
     });
     assert.equal(
       written.files.reduce((sum, file) => sum + file.rowCount, 0),
@@ -106,6 +117,7 @@ export function engineContract(name: string, open: OpenEngine): void {
       inputs: [rows],
       columns: COLUMNS,
       partitionColumns: PARTITIONS,
+      into: "t",
     });
     const odd = written.files.find((file) => file.partitionValues["room"] === ODD_ROOM);
     assert.deepEqual(odd?.partitionValues, { day: "1970-01-01", room: ODD_ROOM });
@@ -120,6 +132,7 @@ export function engineContract(name: string, open: OpenEngine): void {
       inputs: [rows],
       columns: COLUMNS,
       partitionColumns: [],
+      into: "t",
       orderBy: ["room", "whole"],
     });
     const [file, ...others] = written.files;
@@ -141,13 +154,14 @@ export function engineContract(name: string, open: OpenEngine): void {
       inputs: [rows],
       columns: COLUMNS,
       partitionColumns: PARTITIONS,
+      into: "t",
     });
     const moved = await Promise.all(
       written.files.map(async (file, index) => {
-        const localPath = join(folder, `plain/${index}.parquet`);
-        await mkdir(dirname(localPath), { recursive: true });
-        await rename(file.localPath, localPath);
-        return { localPath, partitionValues: file.partitionValues };
+        const path = join(folder, `plain/${index}.parquet`);
+        await mkdir(dirname(path), { recursive: true });
+        await rename(resolve(folder, file.path), path);
+        return { path, partitionValues: file.partitionValues };
       }),
     );
     const answer = await ask(engine, "select day, room, count(*) from made group by all order by all", [
@@ -158,6 +172,72 @@ export function engineContract(name: string, open: OpenEngine): void {
       ["2013-08-23", "413", 2],
     ]);
   });
+
+  contract("a bulk query answers what any other does", async (engine) => {
+    await using written = await engine.write({
+      sql: SQL,
+      inputs: [rows],
+      columns: COLUMNS,
+      partitionColumns: PARTITIONS,
+      into: "t",
+    });
+    const query = {
+      sql: `select day, room, text, whole, small, real, moment, flag, bytes, (select count(distinct (room, day)) from made) as places
+        from made order by small`,
+      inputs: [filesInput(written.files)],
+      rowsMax: 2,
+      timeoutMs: TIMEOUT_MS,
+    };
+    const plain = await engine.query(query);
+    const bulk = await engine.query({ ...query, isBulk: true });
+    assert.deepEqual(bulk.rows, plain.rows);
+    assert.deepEqual(
+      [bulk.truncated, bulk.columns.map((column) => column.name)],
+      [true, plain.columns.map((column) => column.name)],
+    );
+    await failsWith(
+      "QUERY_INVALID",
+      engine.query({ ...query, sql: "select nonsense from made", isBulk: true }),
+    );
+  });
+
+  contract(
+    "an input that is gone or damaged is named, and nothing is left of what it was for",
+    async (engine, folder) => {
+      await using written = await engine.write({
+        sql: SQL,
+        inputs: [rows],
+        columns: COLUMNS,
+        partitionColumns: PARTITIONS,
+        into: "t",
+      });
+      const [first] = written.files;
+      assert.ok(first);
+      const again = (file: WrittenFile) => ({
+        sql: "select * from made",
+        inputs: [filesInput([file])],
+        columns: COLUMNS,
+        partitionColumns: PARTITIONS,
+        into: "u",
+      });
+      await writeFile(resolve(folder, first.path), "no parquet, but long enough to be looked into");
+      const named = async (work: Promise<unknown>): Promise<void> =>
+        assert.rejects(
+          work,
+          (error) => isAtriumError(error, "TABLE_CORRUPT") && error.message.includes(first.path),
+        );
+      await named(engine.write(again(first)));
+      await rm(resolve(folder, first.path));
+      await named(engine.write(again(first)));
+      const left = existsSync(join(folder, "u"))
+        ? readdirSync(join(folder, "u"), { recursive: true, encoding: "utf8" })
+        : [];
+      assert.deepEqual(
+        left.filter((path) => path.endsWith(".parquet")),
+        [],
+      );
+    },
+  );
 
   contract("a table without files is empty, with its columns and types", async (engine) => {
     const answer = await ask(engine, "select * from made", [filesInput([])]);
@@ -174,23 +254,25 @@ export function engineContract(name: string, open: OpenEngine): void {
       inputs: [rows],
       columns: COLUMNS,
       partitionColumns: PARTITIONS,
+      into: "t",
     });
     assert.deepEqual(written.files, []);
   });
 
   contract(
     "the files are gone once the result is disposed, and after a transform that failed",
-    async (engine) => {
+    async (engine, folder) => {
       const written = await engine.write({
         sql: SQL,
         inputs: [rows],
         columns: COLUMNS,
         partitionColumns: PARTITIONS,
+        into: "t",
       });
-      const paths = written.files.map((file) => file.localPath);
+      const paths = written.files.map((file) => resolve(folder, file.path));
       assert.ok(paths.length > 0 && paths.every((path) => existsSync(path)));
       await written[Symbol.asyncDispose]();
-      assert.ok(paths.every((path) => !existsSync(path)));
+      assert.ok(paths.every((path) => existsSync(path) === writesInPlace));
       await failsWith(
         "ENGINE_FAILED",
         engine.write({
@@ -198,6 +280,7 @@ export function engineContract(name: string, open: OpenEngine): void {
           inputs: [rows],
           columns: COLUMNS,
           partitionColumns: PARTITIONS,
+          into: "t",
         }),
       );
     },

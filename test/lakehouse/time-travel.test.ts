@@ -25,7 +25,7 @@ test("tables are read as they were at a time, each at its own version", async ()
   assert.deepEqual([await rowsAt("bronze/readings", 2), await rowsAt("silver/readings", 2)], [2, 1]);
   assert.deepEqual([await rowsAt("bronze/readings", 3), await rowsAt("silver/readings", 3)], [3, 3]);
   const snapshot = await snapshotAsOf(lake.lake, "silver/readings", { timeMs: startMs + 150_000 });
-  const input = await tableInput(lake.lake, "silver/readings", { snapshot });
+  const input = tableInput(lake.lake, "silver/readings", { snapshot });
   const { rows } = await lake.lake.engine.query({
     sql: "select value_raw from silver_readings",
     inputs: [input],

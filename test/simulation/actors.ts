@@ -211,7 +211,7 @@ export const readerActor: Actor = async ({ lake, clock, chance, ledger }) => {
     const name = TABLE_NAMES[chance.below(TABLE_NAMES.length)]!;
     const snapshot = await lake.table(name).snapshot();
     if (snapshot === undefined) continue;
-    const input = { ...(await tableInput(lake, name, { snapshot })), name: "seen" };
+    const input = { ...tableInput(lake, name, { snapshot }), name: "seen" };
     const query = { sql: COUNT_SQL, inputs: [input], rowsMax: 1, timeoutMs: QUERY_TIMEOUT_MS };
     const [[rows] = []] = (await lake.engine.query(query)).rows;
     const told = rowsIn(snapshot.files.values());

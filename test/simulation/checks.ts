@@ -62,10 +62,10 @@ async function tableAt(world: World, lake: Lake, name: TableName): Promise<Found
   }
   await checkCommits(world, lake, { name, snapshot });
   const rows: Row[] = [];
-  const input = await tableInput(lake, name, { snapshot });
+  const input = tableInput(lake, name, { snapshot });
   for (const [index, file] of [...snapshot.files.values()].entries()) {
-    const { localPath, partitionValues } = input.files[index]!;
-    const bytes = disk.read(localPath);
+    const { path, partitionValues } = input.files[index]!;
+    const bytes = disk.read(await lake.store.localFile(path));
     const own = rowsOfFile(bytes, partitionValues);
     const isWhole = bytes.length === file.size && own.length === statsOf(file)?.numRecords;
     if (!isWhole) ledger.fail("live files are whole", `${name}: ${file.path}`);

@@ -7,6 +7,7 @@ import { localObjectStore } from "../../src/adapters/local/object-store.ts";
 import { ingest } from "../../src/lakehouse/bronze/ingest.ts";
 import { makeGold } from "../../src/lakehouse/gold/gold.ts";
 import { openLake, tableInput, type Lake } from "../../src/lakehouse/lake.ts";
+import { localEngine } from "../../src/lakehouse/local-inputs.ts";
 import { refineBatch } from "../../src/lakehouse/silver/refine.ts";
 import { compactTable } from "../../src/lakehouse/upkeep/compact.ts";
 import { TABLE_NAMES, tableDefinition, type TableName } from "../../src/reading/tables.ts";
@@ -110,7 +111,13 @@ async function modelLake(disk: Disk, clock: Clock): Promise<Lake> {
   const { partitionColumns } = tableDefinition("bronze/readings");
   const store = localObjectStore("/lake", { files });
   return openLake(
-    { store, engine, codec: textCodec, clock, bronzePartitionBy: partitionColumns },
+    {
+      store,
+      engine: localEngine(engine, store),
+      codec: textCodec,
+      clock,
+      bronzePartitionBy: partitionColumns,
+    },
     { create: true },
   );
 }
@@ -132,8 +139,10 @@ async function allStages({ log }: TestLake, lake: Lake): Promise<void> {
 }
 
 async function modelRows(disk: Disk, lake: Lake, name: TableName): Promise<readonly Row[]> {
-  const { files } = await tableInput(lake, name, { snapshot: await lake.table(name).snapshot() });
-  return files.flatMap(({ localPath, partitionValues }) => rowsOfFile(disk.read(localPath), partitionValues));
+  const { files } = tableInput(lake, name, { snapshot: await lake.table(name).snapshot() });
+  return files.flatMap(({ path, partitionValues }) =>
+    rowsOfFile(disk.read(`/lake/${path}`), partitionValues),
+  );
 }
 
 async function realRows(real: TestLake, name: string, columns: readonly string[]): Promise<readonly Row[]> {

@@ -30,12 +30,12 @@ export function modelEngine({ files, scratchFolder, chance }: ModelEngineOptions
     rows: readonly Row[],
   ) => {
     written += 1;
-    const localPath = `${scratchFolder}/${written}.json`;
+    const path = `${scratchFolder}/${written}.json`;
     const bytes = fileOfRows(rows, transform.partitionColumns);
-    await using file = await files.open(localPath, "wx");
+    await using file = await files.open(path, "wx");
     await file.writeFile(bytes);
     const columns = statisticsOf(rows, transform);
-    return { localPath, partitionValues: values, rowCount: rows.length, sizeBytes: bytes.length, columns };
+    return { path, partitionValues: values, rowCount: rows.length, sizeBytes: bytes.length, columns };
   };
   return {
     write: async (transform) =>
@@ -63,8 +63,8 @@ export function modelEngine({ files, scratchFolder, chance }: ModelEngineOptions
 async function rowsOf(files: FileSystem, input: Input): Promise<readonly Row[]> {
   if (input.kind === "rows") return rowsOfInput(input);
   const rows: Row[] = [];
-  for (const { localPath, partitionValues } of input.files) {
-    rows.push(...rowsOfFile(await files.readFile(localPath), partitionValues));
+  for (const { path, partitionValues } of input.files) {
+    rows.push(...rowsOfFile(await files.readFile(path), partitionValues));
   }
   return rows;
 }

@@ -6,6 +6,7 @@ import { makeMemoryLog } from "../../src/adapters/memory/event-log.ts";
 import type { ObjectStore } from "../../src/lakehouse/delta/object-store.ts";
 import type { Engine } from "../../src/lakehouse/engine.ts";
 import { type Lake, type LakeParts, openLake } from "../../src/lakehouse/lake.ts";
+import { localEngine } from "../../src/lakehouse/local-inputs.ts";
 import type { EventLog } from "../../src/log/event-log.ts";
 import type { TableName } from "../../src/reading/tables.ts";
 import type { Chance } from "../../src/support/chance.ts";
@@ -187,7 +188,7 @@ export class World {
     const engine = modelEngine({ files, scratchFolder: `/scratch/${name}`, chance: this.chance });
     const parts: LakeParts = {
       store,
-      engine: tamperEngine?.(engine) ?? engine,
+      engine: localEngine(tamperEngine?.(engine) ?? engine, store),
       codec: tamperCodec?.(textCodec) ?? textCodec,
       clock: this.scheduler.clockOf(process),
       bronzePartitionBy: this.plan.bronzePartitionBy,

@@ -9,6 +9,7 @@ import { duckdbEngine } from "../../src/adapters/duckdb/engine.ts";
 import { openEmbeddedLog } from "../../src/adapters/embedded/event-log.ts";
 import { localObjectStore } from "../../src/adapters/local/object-store.ts";
 import { openLake, type Lake } from "../../src/lakehouse/lake.ts";
+import { localEngine } from "../../src/lakehouse/local-inputs.ts";
 import type { Finding, FindingKind } from "../../src/lakehouse/verify/finding.ts";
 import { verify, type Verification, type VerifyOptions } from "../../src/lakehouse/verify/verify.ts";
 import { tableDefinition, type TableName } from "../../src/reading/tables.ts";
@@ -26,7 +27,8 @@ export async function withLake<Result>(
   await using engine = duckdbEngine(options);
   const codec = duckdbCheckpointCodec(async () => engine.connect(), scratchFolder);
   const bronzePartitionBy = tableDefinition("bronze/readings").partitionColumns;
-  const parts = { store: localObjectStore(folder), engine, codec, clock: systemClock, bronzePartitionBy };
+  const store = localObjectStore(folder);
+  const parts = { store, engine: localEngine(engine, store), codec, clock: systemClock, bronzePartitionBy };
   return await work(await openLake(parts, { create: false }));
 }
 

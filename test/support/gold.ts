@@ -6,6 +6,7 @@ import type { Snapshot } from "../../src/lakehouse/delta/snapshot.ts";
 import type { Engine, Input } from "../../src/lakehouse/engine.ts";
 import { makeGold, type GoldSummary } from "../../src/lakehouse/gold/gold.ts";
 import { openLake, tableInput, writeFiles, type Lake } from "../../src/lakehouse/lake.ts";
+import { localEngine } from "../../src/lakehouse/local-inputs.ts";
 import type { KeyedValue } from "../../src/log/records.ts";
 import { sqlNameOf, tableDefinition, type TableName } from "../../src/reading/tables.ts";
 import type { TestLake } from "./lake.ts";
@@ -51,7 +52,7 @@ export async function rewrite(
 ): Promise<void> {
   const base = await newestOf(lake, name);
   const { sql, operation, dataChange } = change;
-  const inputs = [await tableInput(lake, name, { snapshot: base })];
+  const inputs = [tableInput(lake, name, { snapshot: base })];
   await lake.table(name).commit({
     base,
     adds: await writeFiles(lake, name, { sql, inputs }),
@@ -124,5 +125,8 @@ export async function watched(lake: Lake, watch: Watch): Promise<Lake> {
       return isPut;
     }),
   };
-  return openLake({ ...lake, store: storeSeen, engine: engineSeen }, { create: false });
+  return openLake(
+    { ...lake, store: storeSeen, engine: localEngine(engineSeen, storeSeen) },
+    { create: false },
+  );
 }

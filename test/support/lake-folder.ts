@@ -8,6 +8,7 @@ import { duckdbEngine } from "../../src/adapters/duckdb/engine.ts";
 import { localObjectStore } from "../../src/adapters/local/object-store.ts";
 import { differingRows } from "../../src/lakehouse/difference.ts";
 import { openLake, type Lake } from "../../src/lakehouse/lake.ts";
+import { localEngine } from "../../src/lakehouse/local-inputs.ts";
 import { TABLE_NAMES, tableDefinition, type TableName } from "../../src/reading/tables.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { done, temporaryFolder } from "./program.ts";
@@ -130,7 +131,10 @@ export async function openLakes(
   const { partitionColumns: bronzePartitionBy } = tableDefinition("bronze/readings");
   const opened = addresses.map(async (lake) => {
     const store = options.create ? storeOf(lake) : localObjectStore(filesOf(lake));
-    return openLake({ store, engine, codec, clock: systemClock, bronzePartitionBy }, options);
+    return openLake(
+      { store, engine: localEngine(engine, store), codec, clock: systemClock, bronzePartitionBy },
+      options,
+    );
   });
   return {
     opened: await Promise.all(opened),

@@ -9,6 +9,7 @@ import { localObjectStore } from "../../src/adapters/local/object-store.ts";
 import { makeMemoryLog } from "../../src/adapters/memory/event-log.ts";
 import { ingest, type IngestSummary } from "../../src/lakehouse/bronze/ingest.ts";
 import { openLake, tableInput, type Lake } from "../../src/lakehouse/lake.ts";
+import { localEngine } from "../../src/lakehouse/local-inputs.ts";
 import { refineBatch } from "../../src/lakehouse/silver/refine.ts";
 import type { EventLog } from "../../src/log/event-log.ts";
 import { recordsOf, type KeyedValue } from "../../src/log/records.ts";
@@ -61,9 +62,10 @@ export async function makeTestLake(
     readableFolders: [folder],
     clock,
   });
+  const store = localObjectStore(folder);
   const parts = {
-    store: localObjectStore(folder),
-    engine,
+    store,
+    engine: localEngine(engine, store),
     codec: duckdbCheckpointCodec(async () => engine.connect(), join(folder, "_scratch")),
     clock,
     bronzePartitionBy: options.bronzePartitionBy ?? tableDefinition("bronze/readings").partitionColumns,

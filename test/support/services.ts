@@ -9,7 +9,7 @@ import { missingFor } from "../../services/running.ts";
  * a mere test run. With ATRIUM_REQUIRE_SERVICES=1 nothing is left out: what is missing is installed or fails the test.
  */
 export async function withoutServices(...names: readonly string[]): Promise<false | string> {
-  // Nothing of the product runs on Spark in this version: its client is tested when that is asked for.
+  // Spark takes minutes and a gigabyte: it is tested when that is asked for, as .ci/run does.
   const isSparkTested = process.env["ATRIUM_TEST_SPARK"] === "1";
   if (names.includes("spark") && !isSparkTested) return "ATRIUM_TEST_SPARK is not 1";
   if (process.env["ATRIUM_REQUIRE_SERVICES"] === "1") return false;

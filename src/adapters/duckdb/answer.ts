@@ -12,6 +12,7 @@ import {
   type DuckDBValue,
 } from "@duckdb/node-api";
 import type { AnswerValue } from "../../lakehouse/engine.ts";
+import { isoTime } from "../../support/iso-time.ts";
 
 /** One value, ready for JSON: see AnswerValue for the forms. */
 export function answerValue(value: DuckDBValue): AnswerValue {
@@ -30,15 +31,6 @@ export function answerValue(value: DuckDBValue): AnswerValue {
     return objectOf(value.entries.map((entry) => [String(entry.key), entry.value]));
   }
   return String(value);
-}
-
-/** µs since 1970 as ISO text in UTC, with as many decimals as it takes: none, 3 or 6. */
-export function isoTime(micros: bigint): string {
-  const milliseconds = Number(micros / 1000n) - (micros % 1000n < 0n ? 1 : 0);
-  const rest = Number(((micros % 1000n) + 1000n) % 1000n);
-  const text = new Date(milliseconds).toISOString();
-  if (rest !== 0) return text.replace("Z", `${String(rest).padStart(3, "0")}Z`);
-  return text.replace(".000Z", "Z");
 }
 
 function wholeNumber(value: bigint): number | string {

@@ -19,7 +19,7 @@ export async function damagedFileError(
   if (!SIGNS.test(message)) return undefined;
   for (const input of inputs) {
     if (input.kind !== "files") continue;
-    const paths = input.files.map((file) => file.localPath);
+    const paths = input.files.map((file) => file.path);
     const named = paths.find((path) => message.includes(path) && isAboutOne(message));
     const path = named ?? (await firstUnreadable(paths, connection));
     if (path !== undefined) return unreadable(input.name, path, error);

@@ -75,10 +75,10 @@ function emptySource(input: FilesInput): string {
  * them), else from a list joined by file name (other writers name folders as they like).
  */
 function fileSource(input: FilesInput): string {
-  const paths = `[${input.files.map((file) => quoteText(file.localPath)).join(", ")}]`;
+  const paths = `[${input.files.map((file) => quoteText(file.path)).join(", ")}]`;
   const partitions = input.columns.filter((column) => input.partitionColumns.includes(column.name));
   if (partitions.length === 0) return `read_parquet(${paths}, hive_partitioning = false)`;
-  if (input.files.every((file) => folderNamesAgree(file.localPath, file.partitionValues))) {
+  if (input.files.every((file) => folderNamesAgree(file.path, file.partitionValues))) {
     const types = partitions.map((column) => `${quoteName(column.name)}: ${sqlType(column.type)}`).join(", ");
     return `read_parquet(${paths}, hive_partitioning = true, hive_types = {${types}})`;
   }
@@ -111,7 +111,7 @@ function partitionList(input: FilesInput, partitions: readonly Pick<Column, "nam
       : `cast(${quoteText(value)} as ${sqlType(type)})`;
   const rows = input.files.map((file) => {
     const values = partitions.map((column) => literal(file.partitionValues[column.name], column.type));
-    return `(${[quoteText(file.localPath), ...values].join(", ")})`;
+    return `(${[quoteText(file.path), ...values].join(", ")})`;
   });
   const names = ["filename", ...partitions.map((column) => quoteName(column.name))].join(", ");
   return `(values ${rows.join(", ")}) parts(${names})`;

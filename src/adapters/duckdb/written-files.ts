@@ -7,7 +7,7 @@ import { invariant } from "../../support/assert.ts";
 /** The files of a COPY's result rows (columns filename, count, file_size_bytes, column_statistics, partition_keys). */
 export function writtenFiles(rows: readonly Readonly<Record<string, DuckDBValue>>[]): readonly WrittenFile[] {
   return rows.map((row) => ({
-    localPath: String(row["filename"]),
+    path: String(row["filename"]),
     rowCount: Number(row["count"]),
     sizeBytes: Number(row["file_size_bytes"]),
     partitionValues: Object.fromEntries(

@@ -137,7 +137,7 @@ async function rejectedByReason(lake: Lake): Promise<string> {
   if (rowsOf(snapshot) === 0) return "none";
   const { rows } = await lake.engine.query({
     sql: "select reason, count(*) from bronze_rejected group by reason order by 2 desc, 1",
-    inputs: [await tableInput(lake, "bronze/rejected", { snapshot })],
+    inputs: [tableInput(lake, "bronze/rejected", { snapshot })],
     rowsMax: 100,
     timeoutMs: QUERY_TIMEOUT_MS,
   });

@@ -14,14 +14,18 @@ import {
 } from "../../reading/parse-message.ts";
 import { splitKey, type StagedReadings } from "./staged-readings.ts";
 
-/** A message that is no reading, whole. */
-export interface RejectedMessage {
+/** A message as it lies in the log. */
+export interface WholeMessage {
   readonly topic: string;
   readonly partition: number;
   readonly offset: bigint;
   readonly logTimeMs: number;
   readonly key: string | null;
   readonly value: Uint8Array;
+}
+
+/** A message that is no reading, whole. */
+export interface RejectedMessage extends WholeMessage {
   readonly reason: RejectionReason;
   readonly detail: string;
 }
@@ -76,7 +80,17 @@ export function decodeBatch(batch: RecordBatch, fromOffset: bigint, target: Deco
     if (sensor !== undefined && scanner.readShort(sensor.prefix, index, secondsMax)) {
       target.staged.add(sensor.sensor, scanner.seconds * 1e6, scanner.value, origin);
     } else {
-      decodeOne({ batch, index, value: scanner.take(index), origin }, target);
+      judge(
+        {
+          topic: batch.topic,
+          partition: batch.partition,
+          offset: BigInt(origin.offset),
+          logTimeMs: origin.logTimeMs,
+          key: records.keys[records.keyIndexes[index] ?? -1] ?? null,
+          value: scanner.take(index),
+        },
+        target,
+      );
     }
   }
 }
@@ -86,30 +100,16 @@ function secondsMaxOf(logTimeMs: number): number {
   return Math.floor((logTimeMs + FUTURE_TOLERANCE_MS) / 1000);
 }
 
-interface OneRecord {
-  readonly batch: RecordBatch;
-  readonly index: number;
-  readonly value: Uint8Array;
-  readonly origin: { readonly source: number; readonly offset: number; readonly logTimeMs: number };
-}
-
-/** The general way, for one record. */
-function decodeOne({ batch, index, value, origin }: OneRecord, target: DecodeTarget): void {
-  const outcome = parseMessage(value, origin.logTimeMs);
-  if (!isRejection(outcome)) {
-    target.staged.addReading(outcome, origin);
+/** The general way, for one message: it becomes a staged reading or a rejected message. */
+export function judge(message: WholeMessage, { staged, rejected }: DecodeTarget): void {
+  const { topic, partition, offset, logTimeMs, value } = message;
+  const outcome = parseMessage(value, logTimeMs);
+  if (isRejection(outcome)) {
+    rejected.push({ ...message, value: value.slice(), ...outcome });
     return;
   }
-  target.rejected.push({
-    topic: batch.topic,
-    partition: batch.partition,
-    offset: BigInt(origin.offset),
-    logTimeMs: origin.logTimeMs,
-    key: batch.records.keys[batch.records.keyIndexes[index] ?? -1] ?? null,
-    value: value.slice(),
-    reason: outcome.reason,
-    detail: outcome.detail,
-  });
+  const source = staged.sourceCode(topic, partition);
+  staged.addReading(outcome, { source, offset: Number(offset), logTimeMs });
 }
 
 function expectedOf(key: string | null, staged: StagedReadings): Expected | undefined {

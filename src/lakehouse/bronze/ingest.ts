@@ -7,56 +7,39 @@
 // positions of their own: a repeated batch leaves out those that bronze/rejected already holds. Files without a commit
 // are never seen. A second writer of the same positions loses its commit (COMMIT_OVERTAKEN) and stops.
 
-import type { EventLog, PartitionRange, Position, RecordBatch } from "../../log/event-log.ts";
+import type { PartitionRange, Position } from "../../log/event-log.ts";
 import { placeOf } from "../../log/positions.ts";
 import type { RejectionReason } from "../../reading/parse-message.ts";
 import { isAtriumError } from "../../support/errors.ts";
 import { faultPoint } from "../../support/fault-point.ts";
 import type { Logger } from "../../support/logger.ts";
 import { batchIdOf } from "../batch-id.ts";
-import type { AddFile } from "../delta/actions.ts";
 import { type CommitRequest, overtaken } from "../delta/commit.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
-import type { RowsInput } from "../engine.ts";
 import { refuseAhead } from "../followers.ts";
-import { ensureTable, publish, writeFiles, type Lake } from "../lake.ts";
-import { decodeBatch, type RejectedMessage } from "./decode.ts";
-import { markDistinct } from "./distinct-keys.ts";
+import { ensureTable, writeFiles, type Lake } from "../lake.ts";
+import type { RejectedMessage } from "./decode.ts";
+import { type Batch, type Intake, type IntakeOptions, readingIntake } from "./intake.ts";
 import {
   advance,
   appIdIn,
   type Identities,
   identitiesOf,
   nextPositions,
-  positionsAfter,
   replacedTopics,
   txnsOf,
 } from "./positions.ts";
-import { StagedReadings } from "./staged-readings.ts";
-import {
-  batchInput,
-  BRONZE_READINGS_SQL,
-  BRONZE_REJECTED_SQL,
-  PARTITION_CODE,
-  rejectedInput,
-} from "./transform.ts";
+import { rangeIntake, type RangeReader } from "./range-intake.ts";
+import { batchInput, BRONZE_REJECTED_SQL, rejectedInput } from "./transform.ts";
 
 /** What ingestion works on and its bounds. */
-export interface IngestOptions {
-  readonly lake: Lake;
-  readonly log: EventLog;
+export interface IngestOptions extends IntakeOptions {
   readonly topics: readonly string[];
   /** The share of the partitions to take: those whose number modulo `count` is `index`. Default: all. */
   readonly shard?: { readonly index: number; readonly count: number };
-  /** A batch is committed when it has this many messages … */
-  readonly batchRowsMax: number;
-  /** … or is this old, ms. */
-  readonly batchAgeMsMax: number;
+  /** Reads the log in place of this process. Default: this process does. */
+  readonly reader?: RangeReader;
   readonly logger: Logger;
-  /** Ends ingestion after the batch at hand is dropped or committed. */
-  readonly signal: AbortSignal;
-  /** True once no more messages will come: then ingestion ends at the end of the log. */
-  readonly isComplete: () => boolean;
   /** Called after each commit. */
   readonly onCommit?: (batch: IngestedBatch) => void;
 }
@@ -84,15 +67,6 @@ export interface IngestSummary {
 
 /** How often ingestion looks for partitions that were added, ms. */
 const LOOK_FOR_PARTITIONS_MS = 10_000;
-/** How long one read waits for messages before it looks at signal and age again, ms. */
-const READ_WAIT_MS = 200;
-/** Records of one read: each is decoded in one go, and others want their turn between two. */
-const READ_RECORDS_MAX = 100_000;
-/** Rejected messages are kept as objects until they are committed: a batch with so many is full. */
-const REJECTED_MAX = 50_000;
-
-/** Attributes and rejected messages are kept as texts until they are committed, some ten times as large: a batch with so many bytes is full. */
-const TEXT_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Where ingestion stands between two batches. */
 interface State {
@@ -100,14 +74,6 @@ interface State {
   readonly positions: readonly Position[];
   readonly readings: Snapshot;
   readonly rejected: Snapshot;
-}
-
-/** A batch on its way: decoded, not committed. */
-interface Batch {
-  readonly staged: StagedReadings;
-  readonly rejected: RejectedMessage[];
-  /** Behind its messages, for the partitions that they came from. */
-  readonly after: readonly Position[];
 }
 
 /** Ingests until the log is complete and empty, or the signal aborts. @throws COMMIT_OVERTAKEN, LOG_OFFSET_LOST, TABLE_CORRUPT */
@@ -123,10 +89,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   let state: State = { identities, positions, readings, rejected };
   let lookAtMs = lake.clock.monotonicMs() + LOOK_FOR_PARTITIONS_MS;
   await log.release(state.positions);
-  const staged = new StagedReadings(
-    Math.min(options.batchRowsMax, READ_RECORDS_MAX),
-    readings.schema.partitionColumns,
-  );
+  const intake = intakeOf(options, readings);
   const sum = { readings: 0, rejected: 0, batches: 0 };
   while (!signal.aborted) {
     if (lake.clock.monotonicMs() >= lookAtMs) {
@@ -134,16 +97,21 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
       lookAtMs = lake.clock.monotonicMs() + LOOK_FOR_PARTITIONS_MS;
     }
     const wasComplete = options.isComplete();
-    const batch = await collect(options, { from: state.positions, staged }).catch(async (error: unknown) =>
-      explainLoss(options, state, error),
-    );
+    const orLost = async (error: unknown): Promise<never> => explainLoss(options, state, error);
+    const batch = await intake.next(state.positions).catch(orLost);
     if (signal.aborted) break;
-    if (batch.after.length > 0) {
-      state = await commitBatch(options, { state, batch, sum });
+    if (batch !== undefined) {
+      state = await commitBatch(options, { state, batch, sum }).catch(orLost);
       await log.release(state.positions);
     } else if (wasComplete) break;
   }
   return sum;
+}
+
+function intakeOf(options: IngestOptions, { schema }: Snapshot): Intake {
+  const { reader } = options;
+  if (reader === undefined) return readingIntake(options, schema.partitionColumns);
+  return rangeIntake({ ...options, reader, ranges: async () => rangesOf(options) });
 }
 
 /** What a zombie wants to read next may be gone because its successor has ingested it: that is not a loss. */
@@ -192,52 +160,6 @@ function warnOfReplaced({ topics, logger }: IngestOptions, readings: Snapshot, i
   }
 }
 
-/** Reads and decodes until the batch is full or old enough, or the log has no more; the batch may be empty. */
-async function collect(
-  options: IngestOptions,
-  { from, staged }: { readonly from: readonly Position[]; readonly staged: StagedReadings },
-): Promise<Batch> {
-  const { lake, log, signal, batchRowsMax, batchAgeMsMax } = options;
-  const rejected: RejectedMessage[] = [];
-  let positions = from;
-  let startMs = lake.clock.monotonicMs();
-  let count = 0;
-  staged.clear();
-  let textBytes = 0;
-  while (
-    count < batchRowsMax &&
-    rejected.length < REJECTED_MAX &&
-    textBytes < TEXT_BYTES_MAX &&
-    !signal.aborted
-  ) {
-    const wasComplete = options.isComplete();
-    const recordsMax = Math.min(READ_RECORDS_MAX, batchRowsMax - count);
-    const read = await log.read(positions, { recordsMax, waitMs: wasComplete ? 0 : READ_WAIT_MS }, signal);
-    if (read.length === 0 && (wasComplete || count === 0)) break;
-    if (count === 0) startMs = lake.clock.monotonicMs();
-    decodeAll(read, { positions, staged, rejected });
-    for (const batch of read) count += batch.records.count;
-    textBytes = staged.attributeChars + rejected.reduce((sum, { value }) => sum + value.byteLength, 0);
-    positions = advance(positions, positionsAfter(read));
-    if (lake.clock.monotonicMs() - startMs >= batchAgeMsMax) break;
-  }
-  return { staged, rejected, after: positions.filter((position, index) => position !== from[index]) };
-}
-
-interface Decoding {
-  readonly positions: readonly Position[];
-  readonly staged: StagedReadings;
-  readonly rejected: RejectedMessage[];
-}
-
-function decodeAll(batches: readonly RecordBatch[], { positions, staged, rejected }: Decoding): void {
-  const from = new Map(positions.map((position) => [placeOf(position), position.offset]));
-  for (const batch of batches) {
-    const fromOffset = from.get(placeOf(batch)) ?? 0n;
-    decodeBatch(batch, fromOffset, { staged, rejected });
-  }
-}
-
 interface Step {
   readonly state: State;
   readonly batch: Batch;
@@ -250,28 +172,25 @@ interface Step {
  */
 async function commitBatch(options: IngestOptions, { state, batch, sum }: Step): Promise<State> {
   const { lake } = options;
-  const { staged, after } = batch;
   const startMs = lake.clock.monotonicMs();
-  const txns = txnsOf(state.identities, after);
-  const batchId = batchIdOf(txns);
   const madeAtMs = Math.max(
     lake.clock.nowMs(),
     state.readings.timestampMs + 1,
     state.rejected.timestampMs + 1,
   );
-  const madeAt = batchInput(madeAtMs);
-  const inputs = [...staged.inputs(), madeAt];
-  const written =
-    staged.count === 0 ? [] : await writeReadings(lake, { staged, inputs, table: state.readings });
-  const adds = staged.hasDistinctKeys ? written.map(markDistinct) : written;
-  const fresh = batch.rejected.filter((message) => !isHeld(state, message));
+  const made = await batch({ table: state.readings, madeAtMs });
+  if (made === undefined) return state;
+  const { adds, after } = made;
+  const txns = txnsOf(state.identities, after);
+  const batchId = batchIdOf(txns);
+  const fresh = made.rejected.filter((message) => !isHeld(state, message));
   let { rejected } = state;
   faultPoint("ingest/written");
   if (fresh.length > 0) {
     const sql = BRONZE_REJECTED_SQL;
     const rejectedAdds = await writeFiles(lake, "bronze/rejected", {
       sql,
-      inputs: [rejectedInput(fresh), madeAt],
+      inputs: [rejectedInput(fresh), batchInput(madeAtMs)],
     });
     // An earlier try at this batch may have brought some partitions as far already.
     const moved = [...txns].filter(([appId, position]) => position > (state.rejected.txns.get(appId) ?? -1n));
@@ -292,12 +211,12 @@ async function commitBatch(options: IngestOptions, { state, batch, sum }: Step):
     notBeforeMs: madeAtMs,
   });
   faultPoint("ingest/committed");
-  sum.readings += staged.count;
+  sum.readings += made.readings;
   sum.rejected += fresh.length;
   sum.batches += 1;
   options.onCommit?.({
     batchId,
-    readings: staged.count,
+    readings: made.readings,
     rejected: fresh.length,
     reasons: countReasons(fresh),
     commitMs: lake.clock.monotonicMs() - startMs,
@@ -310,32 +229,6 @@ function countReasons(messages: readonly RejectedMessage[]): ReadonlyMap<Rejecti
   const counts = new Map<RejectionReason, number>();
   for (const { reason } of messages) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   return counts;
-}
-
-interface NewReadings {
-  readonly staged: StagedReadings;
-  readonly inputs: readonly RowsInput[];
-  readonly table: Snapshot;
-}
-
-/** Writes the readings split by their partition codes, and puts the partitions that these stand for in their place. */
-async function writeReadings(
-  lake: Lake,
-  { staged, inputs, table }: NewReadings,
-): Promise<readonly AddFile[]> {
-  const { columns, partitionColumns } = table.schema;
-  const stored = columns.filter((column) => !partitionColumns.includes(column.name));
-  await using written = await lake.engine.write({
-    sql: BRONZE_READINGS_SQL,
-    inputs,
-    columns: [...stored, { name: PARTITION_CODE, type: "integer" }],
-    partitionColumns: [PARTITION_CODE],
-  });
-  const files = written.files.map((file) => ({
-    ...file,
-    partitionValues: staged.partitionValues(Number(file.partitionValues[PARTITION_CODE])),
-  }));
-  return await publish(lake, "bronze/readings", { schema: table.schema, files });
 }
 
 /** True if an earlier try at this batch got as far as to commit the message. */

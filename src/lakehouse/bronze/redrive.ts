@@ -239,7 +239,7 @@ async function isolate(
       [...redriven.map(({ message }) => message.file), ...voided].map((file) => [file.path, file]),
     ).values(),
   ];
-  const held = await tableInput(lake, "bronze/rejected", { snapshot: base, files });
+  const held = tableInput(lake, "bronze/rejected", { snapshot: base, files });
   const write = async (sql: string) => writeFiles(lake, "bronze/rejected", { sql, inputs: [held, chosen] });
   const moving = await write(CHOSEN_SQL);
   const staying = await write(NOT_CHOSEN_SQL);

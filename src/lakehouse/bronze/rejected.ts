@@ -152,7 +152,7 @@ async function inputsOf(
   { wanted }: RejectedFilter,
   files: readonly AddFile[],
 ): Promise<readonly (FilesInput | RowsInput)[]> {
-  const input = await tableInput(lake, "bronze/rejected", { snapshot: rejected, files });
+  const input = tableInput(lake, "bronze/rejected", { snapshot: rejected, files });
   const numbered: FilesInput = {
     ...input,
     columns: [...input.columns, { name: FILE_NUMBER, type: "integer" }],

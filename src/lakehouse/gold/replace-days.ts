@@ -54,7 +54,7 @@ export async function makeDays(options: MakeOptions, work: DayWork): Promise<Day
   const broken = held.filter((file) => work.broken?.has(file.path) === true);
   const readable = held.filter((file) => !broken.includes(file));
   const previous = {
-    ...(await tableInput(lake, name, { snapshot: base, files: readable })),
+    ...tableInput(lake, name, { snapshot: base, files: readable }),
     name: "previous",
   };
   const others = await Promise.all(transform.reads.map(async (other) => dayInput(lake, other, work)));
@@ -66,6 +66,7 @@ export async function makeDays(options: MakeOptions, work: DayWork): Promise<Day
     inputs,
     columns,
     partitionColumns,
+    into: name,
   });
   const found = await daysThatDiffer(options, transform, { previous, files: written.files });
   const differing = [...new Set([...found, ...broken.map(dayOf)])].toSorted();
@@ -110,6 +111,7 @@ async function daysThatDiffer(
     inputs: [made, previous],
     rowsMax: DAYS_AT_ONCE * 2,
     timeoutMs: options.queryTimeoutMs,
+    isBulk: true,
   });
   return answer.rows.flatMap(([day]) => (typeof day === "string" ? [day] : [])).toSorted();
 }
@@ -157,6 +159,7 @@ async function readingsByDay(
     // As many as the days have rooms: the rows that were made of the same hours.
     rowsMax: files.reduce((sum, file) => sum + file.rowCount, 0),
     timeoutMs: queryTimeoutMs,
+    isBulk: true,
   });
   const byDay = new Map<string, Map<string, number>>();
   for (const [day, room, count] of rows) {

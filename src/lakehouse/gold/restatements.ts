@@ -16,6 +16,7 @@ import type { VersionChange } from "../delta/table.ts";
 import type { FilesInput, RowsInput } from "../engine.ts";
 import { followerAppId, refuseAhead } from "../followers.ts";
 import { ensureTable, publish, tableInput, type Lake } from "../lake.ts";
+import { isMissingFile } from "../local-inputs.ts";
 import { repeatAfterLostRace } from "../lost-race.ts";
 import { OPERATIONS } from "../operations.ts";
 import { rowsIn } from "../summary.ts";
@@ -143,45 +144,40 @@ async function restateVersion(
 ): Promise<RestatedVersion | undefined> {
   const days = restatedDays(change);
   if (days.length === 0) return undefined;
-  const files = await replacedFiles(lake, daily, { days, version: change.version });
-  if (files === undefined) return undefined;
+  const files = replacedFiles(lake, daily, days);
   const late = days.flatMap(lateReadings);
   const { schema } = restatements;
   const { columns, partitionColumns } = schema;
-  await using written = await lake.engine.write({
-    sql: restatementSql(valueColumns(daily)),
-    inputs: [...files, lateInput(late), batchInput(change.timestampMs)],
-    columns,
-    partitionColumns,
-  });
-  if (written.files.length === 0) return undefined;
+  await using written = await lake.engine
+    .write({
+      sql: restatementSql(valueColumns(daily)),
+      inputs: [...files, lateInput(late), batchInput(change.timestampMs)],
+      columns,
+      partitionColumns,
+      into: TABLE,
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof Error) || !isMissingFile(error)) throw error;
+      warnOfLoss(lake, `files of version ${change.version}`, error);
+      return undefined;
+    });
+  if (written === undefined || written.files.length === 0) return undefined;
   const adds = await publish(lake, TABLE, { schema, files: written.files });
   const restated = new Set(adds.map((file) => file.partitionValues["event_date"]));
   const counted = late.filter(({ day }) => restated.has(day));
   return { adds, lateReadings: counted.reduce((sum, { readings }) => sum + readings, 0) };
 }
 
-/** The rows of the days before and after, as `earlier` and `later`; undefined if they are not all there any more. */
-async function replacedFiles(
-  lake: Lake,
-  daily: Snapshot,
-  { days, version }: { readonly days: readonly ReplacedDay[]; readonly version: number },
-): Promise<readonly FilesInput[] | undefined> {
+/** The rows of the days before and after, as `earlier` and `later`. */
+function replacedFiles(lake: Lake, daily: Snapshot, days: readonly ReplacedDay[]): readonly FilesInput[] {
   const sides = {
     earlier: days.flatMap(({ removes }) => removes),
     later: days.flatMap(({ adds }) => adds),
   };
-  const inputs = Object.entries(sides).map(async ([name, side]) => {
+  return Object.entries(sides).map(([name, side]) => {
     const files = side.map(({ path, partitionValues = {} }) => ({ path, partitionValues }));
-    return { ...(await tableInput(lake, TAGGED_TABLE, { snapshot: daily, files })), name };
+    return { ...tableInput(lake, TAGGED_TABLE, { snapshot: daily, files }), name };
   });
-  try {
-    return await Promise.all(inputs);
-  } catch (error) {
-    if (!isAtriumError(error, "TABLE_CORRUPT")) throw error;
-    warnOfLoss(lake, `files of version ${version}`, error);
-    return undefined;
-  }
 }
 
 /** Readings of a room that a day has more than before. */

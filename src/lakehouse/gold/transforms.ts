@@ -40,6 +40,9 @@ const coverage = (valid: string, seconds: number, sensorType = "sensor_type"): s
 const qualityFlag = (share: string): string =>
   `case when ${share} >= ${QUALITY_LIMITS.ok} then 'OK' when ${share} >= ${QUALITY_LIMITS.warning} then 'WARNING' else 'BAD' end`;
 
+/** A double as a decimal, by its shortest text: engines that go by the bits differ where a digit is just half. */
+const exact = (value: string, type: string): string => `cast(cast(${value} as string) as ${type})`;
+
 /**
  * n·Σv² - (Σv)² is exact in decimals, so that the deviation of a constant is 0 and not the noise of a subtraction.
  * One factor has 19 digits: with 18 in both, DuckDB keeps the product in 64 bits and overflows.
@@ -83,12 +86,12 @@ const DAILY: GoldTransform = {
     select room, sensor_type, event_date,
       cast(sum(nb_readings) as bigint) as nb_readings, cast(sum(nb_valid) as bigint) as nb_valid,
       min(value_min) as value_min, max(value_max) as value_max, cast(count(value_avg) as integer) as nb_hours,
-      cast(sum(cast(value_avg * nb_valid as decimal(28, 9))) as double) / nullif(cast(sum(nb_valid) as double), 0) as value_avg
+      cast(sum(${exact("value_avg * nb_valid", "decimal(28, 9)")}) as double) / nullif(cast(sum(nb_valid) as double), 0) as value_avg
     from gold_sensor_hourly group by room, sensor_type, event_date),
   spreads as (
     select hours.room, hours.sensor_type, hours.event_date,
-      cast(sum(cast(coalesce(hours.value_std * hours.value_std * (hours.nb_valid - 1), 0) as decimal(38, 12))) as double)
-      + cast(sum(cast(hours.nb_valid * (hours.value_avg - days.value_avg) * (hours.value_avg - days.value_avg) as decimal(38, 12))) as double)
+      cast(sum(${exact("coalesce(hours.value_std * hours.value_std * (hours.nb_valid - 1), 0)", "decimal(38, 12)")}) as double)
+      + cast(sum(${exact("hours.nb_valid * (hours.value_avg - days.value_avg) * (hours.value_avg - days.value_avg)", "decimal(38, 12)")}) as double)
         as spread
     from gold_sensor_hourly hours
     join days on days.room = hours.room and days.sensor_type = hours.sensor_type and days.event_date = hours.event_date
@@ -118,7 +121,7 @@ const ROOM_DAILY: GoldTransform = {
     select room, sensor_type, event_date,
       cast(sum(nb_readings) as bigint) as nb_readings, cast(sum(nb_valid) as bigint) as nb_valid,
       min(value_min) as value_min, max(value_max) as value_max,
-      cast(sum(cast(value_avg * nb_valid as decimal(28, 9))) as double) / nullif(cast(sum(nb_valid) as double), 0) as value_avg,
+      cast(sum(${exact("value_avg * nb_valid", "decimal(28, 9)")}) as double) / nullif(cast(sum(nb_valid) as double), 0) as value_avg,
       cast(count_if(value_avg between ${temperature.min} and ${temperature.max}) as double) / nullif(count(value_avg), 0) as temp_comfort_ratio,
       cast(count_if(value_avg > ${co2.max}) as double) / nullif(count(value_avg), 0) as co2_above_ratio,
       cast(count_if(value_avg between ${humidity.min} and ${humidity.max}) as double) / nullif(count(value_avg), 0) as humidity_in_range_ratio
@@ -133,7 +136,7 @@ const ROOM_DAILY: GoldTransform = {
       ${pick("luminosity", "value_avg")} as luminosity_avg, ${pick("luminosity", "value_min")} as luminosity_min,
       ${pick("luminosity", "value_max")} as luminosity_max,
       100 * cast(sum(nb_valid) as double) / cast(sum(nb_readings) as double) as data_quality_score,
-      cast(sum(cast(${coverage("nb_valid", SECONDS_PER_DAY)} as decimal(18, 12))) as double) / ${SENSOR_TYPES.length} as coverage
+      cast(sum(${exact(coverage("nb_valid", SECONDS_PER_DAY), "decimal(18, 12)")}) as double) / ${SENSOR_TYPES.length} as coverage
     from sensors group by room, event_date),
   motion as (
     select room, event_date, cast(count_if(value_clean > 0) as double) / nullif(count(value_clean), 0) as occupancy_rate

@@ -137,9 +137,9 @@ async function refineFiles(
 ): Promise<readonly AddFile[]> {
   const { lake } = options;
   const { files } = next;
-  const fresh = await tableInput(lake, "bronze/readings", { snapshot: bronze, files });
+  const fresh = tableInput(lake, "bronze/readings", { snapshot: bronze, files });
   const heldFiles = overlappingFiles(silver, files);
-  const held = await tableInput(lake, "silver/readings", { snapshot: silver, files: heldFiles });
+  const held = tableInput(lake, "silver/readings", { snapshot: silver, files: heldFiles });
   const withinBatch = !next.hasDistinctKeys && (await hasRepeatedKeys(options, fresh));
   const risk: DuplicateRisk = { withinBatch, withSilver: heldFiles.length > 0 };
   const inputs = [fresh, held, batchInput(lake.clock.nowMs())];
@@ -152,6 +152,7 @@ async function hasRepeatedKeys({ lake, queryTimeoutMs }: RefineOptions, fresh: F
     inputs: [fresh],
     rowsMax: 1,
     timeoutMs: queryTimeoutMs,
+    isBulk: true,
   });
   const [count, distinct] = present(rows[0], "the key counts");
   return count !== distinct;

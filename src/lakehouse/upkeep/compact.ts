@@ -154,12 +154,13 @@ async function merge(
   const { schema } = snapshot;
   const columns = schema.columns.filter((column) => !schema.partitionColumns.includes(column.name));
   const stored = new Set(columns.map((column) => column.name));
-  const input = await tableInput(lake, name, { snapshot, files: group });
+  const input = tableInput(lake, name, { snapshot, files: group });
   const transform = {
     sql: `select * from ${sqlNameOf(name)}`,
     inputs: [input],
     columns,
     partitionColumns: [],
+    into: name,
     orderBy: ORDER[name].filter((column) => stored.has(column)),
   };
   try {

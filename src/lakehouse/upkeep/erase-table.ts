@@ -107,7 +107,7 @@ async function lookInto(query: RoomQuery, { name, snapshot, piece }: Piece): Pro
     const rows = piece.reduce((sum, file) => sum + (rowCountOf(file) ?? 0), 0);
     return { name, snapshot, rows, whole: piece, mixed: [] };
   }
-  const input = await tableInput(query.lake, name, { snapshot, files: piece });
+  const input = tableInput(query.lake, name, { snapshot, files: piece });
   const { counts, erased } = await findRows(query, name, input);
   const holding = piece.map((file, index) => ({ file, rows: counts[index] ?? 0 }));
   const whole = holding.filter(({ file, rows }) => rows > 0 && rows === rowCountOf(file));
@@ -147,7 +147,7 @@ async function rewrite(
   { name, snapshot, mixed, erased }: Found,
 ): Promise<readonly AddFile[]> {
   if (mixed.length === 0 || erased === undefined) return [];
-  const input = { ...(await tableInput(lake, name, { snapshot, files: mixed })), name: "held" };
+  const input = { ...tableInput(lake, name, { snapshot, files: mixed }), name: "held" };
   const sql = `select * from held where not ${isErasedSql(erased)}`;
   const adds = await writeFiles(lake, name, { sql, inputs: [input, erased] });
   const tags = new Map(mixed.map((file) => [partitionOf(file), keptTags(file, room)]));

@@ -53,7 +53,7 @@ export async function tracesIn(query: RoomQuery, name: TableName): Promise<reado
   const found: ObjectInfo[] = [];
   for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
     const some = files.slice(start, start + FILES_AT_ONCE);
-    const { counts } = await findRows(query, name, await inputOf(lake, snapshot, some));
+    const { counts } = await findRows(query, name, inputOf(snapshot, some));
     found.push(...some.filter((_, index) => counts[index] !== 0));
   }
   return found;
@@ -145,13 +145,10 @@ async function deadFiles(lake: Lake, { name, snapshot }: Forgetting): Promise<re
   return (await dataFiles(lake, name)).filter(({ path }) => !live.has(path));
 }
 
-async function inputOf(lake: Lake, snapshot: Snapshot, files: readonly ObjectInfo[]): Promise<FilesInput> {
+function inputOf(snapshot: Snapshot, files: readonly ObjectInfo[]): FilesInput {
   const { columns, partitionColumns } = snapshot.schema;
-  const localFiles = files.map(async ({ path }) => ({
-    localPath: await lake.store.localFile(path),
-    partitionValues: valuesOf(path, partitionColumns),
-  }));
-  return { kind: "files", name: "dead", columns, partitionColumns, files: await Promise.all(localFiles) };
+  const dead = files.map(({ path }) => ({ path, partitionValues: valuesOf(path, partitionColumns) }));
+  return { kind: "files", name: "dead", columns, partitionColumns, files: dead };
 }
 
 /** A file of another writer may lie anywhere: then its partition is not known, and does not matter here. */

@@ -56,7 +56,10 @@ export async function vacuumTable(options: VacuumOptions, name: TableName): Prom
   const nowMs = options.dryRun === true ? lake.clock.nowMs() : await cautiousNowMs(lake);
   // A table may keep less: see its delta.deletedFileRetentionDuration.
   const beforeMs = nowMs - Math.min(graceMs, deletedFileRetentionMs(loaded.schema));
-  const old = (await dataFiles(lake, name)).filter((file) => file.modifiedMs < beforeMs);
+  const found = (await lake.store.list(`${name}/`)).filter(
+    ({ path }) => isDataFile(name, path) || isUnfinished(name, path),
+  );
+  const old = found.filter((file) => file.modifiedMs < beforeMs);
   const fenceMs = Math.floor((nowMs + beforeMs) / 2);
   const unneededOf = async (some: readonly ObjectInfo[]): Promise<readonly ObjectInfo[]> => {
     const needed = await neededFiles(lake, name, beforeMs);
@@ -126,13 +129,20 @@ async function cautiousNowMs({ store, clock }: Lake): Promise<number> {
   return Math.min(ranAtMs, record?.modifiedMs ?? ranAtMs);
 }
 
-/** The data files in a table's folder; what other programs keep there, under `_` or `.`, is not ours. */
+/** The data files in a table's folder. */
 export async function dataFiles({ store }: Lake, name: TableName): Promise<readonly ObjectInfo[]> {
-  const objects = await store.list(`${name}/`);
-  return objects.filter(({ path }) => {
-    const parts = path.slice(name.length + 1).split("/");
-    return path.endsWith(".parquet") && !parts.some((part) => /^[_.]/.test(part) && !part.includes("="));
-  });
+  return (await store.list(`${name}/`)).filter(({ path }) => isDataFile(name, path));
+}
+
+/** What other programs keep in a table's folder, under `_` or `.`, is not ours. */
+function isDataFile(name: TableName, path: string): boolean {
+  const parts = path.slice(name.length + 1).split("/");
+  return path.endsWith(".parquet") && !parts.some((part) => /^[_.]/.test(part) && !part.includes("="));
+}
+
+/** What a job of Spark writes before it finishes, `<id>/_temporary/…`: no commit ever names it there. */
+function isUnfinished(name: TableName, path: string): boolean {
+  return /^[^/_.][^/]*\/_temporary\//.test(path.slice(name.length + 1));
 }
 
 /** Paths in the store of the files that must stay, whatever their age. @throws TABLE_CORRUPT, NOT_FOUND */

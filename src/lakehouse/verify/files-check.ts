@@ -106,7 +106,7 @@ class FilesCheck {
   /** What is in each file, by its place in `files`; a file without rows is left out. */
   async #measure(files: readonly AddFile[]): Promise<ReadonlyMap<number, Measured>> {
     const snapshot = this.#snapshot;
-    const input = await tableInput(this.#job.lake, this.#name, { snapshot, files });
+    const input = tableInput(this.#job.lake, this.#name, { snapshot, files });
     const measures = measuresOf(input.columns, snapshot.schema.partitionColumns);
     const rows = await ask(
       this.#job,

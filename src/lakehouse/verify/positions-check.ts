@@ -106,8 +106,8 @@ export async function checkOffsets(job: Job, tables: Tables, damaged: ReadonlySe
     .filter(() => isOneLog)
     .map((at) => ({ ...at, rejectedLast: rejectedLast.get(placeOf(at)) ?? -1n }));
   const inputs = [
-    await tableInput(job.lake, "bronze/readings", { snapshot: readings.snapshot }),
-    await tableInput(job.lake, "bronze/rejected", {
+    tableInput(job.lake, "bronze/readings", { snapshot: readings.snapshot }),
+    tableInput(job.lake, "bronze/rejected", {
       snapshot: rejected?.snapshot,
       // Of a redrive that was cut short both tables have the messages: the next one ends it.
       files: rejected === undefined ? [] : filesNotMoved(rejected.snapshot, readings.snapshot),

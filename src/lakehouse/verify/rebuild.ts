@@ -80,9 +80,7 @@ async function rebuildSilver(job: Job): Promise<Rebuilt> {
     job.signal.throwIfAborted();
     job.progress(`${name}: ${group[0]} to ${group.at(-1)}`);
     const files = group.flatMap((day) => days.get(day) ?? []);
-    adds.push(
-      ...(await refined(job, await tableInput(lake, "bronze/readings", { snapshot: bronze, files }))),
-    );
+    adds.push(...(await refined(job, tableInput(lake, "bronze/readings", { snapshot: bronze, files }))));
   }
   const held = [...silver.files.values()];
   const damaged = await checkFiles(job, name, { snapshot: silver, rows: false });

@@ -48,8 +48,8 @@ export async function checkSilver(job: Job, parts: SilverParts): Promise<void> {
     const bronzeFiles = group.flatMap((day) => bronzeDays.get(day) ?? []);
     const silverFiles = group.flatMap((day) => silverDays.get(day) ?? []);
     await compare(job, [
-      await tableInput(job.lake, "bronze/readings", { snapshot: parts.bronze, files: bronzeFiles }),
-      await tableInput(job.lake, "silver/readings", { snapshot: parts.silver, files: silverFiles }),
+      tableInput(job.lake, "bronze/readings", { snapshot: parts.bronze, files: bronzeFiles }),
+      tableInput(job.lake, "silver/readings", { snapshot: parts.silver, files: silverFiles }),
       batchInput(0),
     ]);
   }

@@ -179,12 +179,12 @@ describe("copies of objects", () => {
   });
 
   describe("that an engine reads", () => {
-    const input = (localPath: string): FilesInput => ({
+    const input = (path: string): FilesInput => ({
       kind: "files",
       name: "t",
       columns: [],
       partitionColumns: [],
-      files: [{ localPath, partitionValues: {} }],
+      files: [{ path, partitionValues: {} }],
     });
     /** Answers once the copy holds what it should. */
     const engineThatChecks = (file: string): Engine => ({
@@ -202,14 +202,22 @@ describe("copies of objects", () => {
     test("are fetched again when one is damaged", async () => {
       const file = await cache.file("t/a");
       await writeFile(file, "zzz");
-      const engine = cachedEngine(engineThatChecks(file), { cache, url: "s3://lake" });
+      const engine = cachedEngine(engineThatChecks(file), {
+        cache,
+        url: "s3://lake",
+        localFile: async (path) => path,
+      });
       assert.deepEqual((await engine.query(query(file))).rows, [["t/a"]]);
       assert.deepEqual(fetched, ["t/a", "t/a"]);
     });
 
     test("are named as objects when those are damaged, too", async () => {
       const file = await cache.file("t/b");
-      const engine = cachedEngine(engineThatChecks(file), { cache, url: "s3://lake" });
+      const engine = cachedEngine(engineThatChecks(file), {
+        cache,
+        url: "s3://lake",
+        localFile: async (path) => path,
+      });
       await assert.rejects(engine.query(query(file)), (error) => {
         assert.ok(isAtriumError(error, "TABLE_CORRUPT"));
         assert.equal(error.message, "A data file of t is damaged: s3://lake/t/b cannot be read.");

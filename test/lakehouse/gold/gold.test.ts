@@ -155,7 +155,7 @@ describe("an erasure beside gold is not undone", () => {
         const erased = commits.find((commit) => commit.operation === OPERATIONS.erase)!.version;
         for (const { version } of commits.filter((commit) => commit.version > erased)) {
           const snapshot = await lake.lake.table(table).snapshot(version);
-          const inputs = [await tableInput(lake.lake, table, { snapshot })];
+          const inputs = [tableInput(lake.lake, table, { snapshot })];
           const sql = `select distinct room from ${sqlNameOf(table)}`;
           const { rows: found } = await lake.lake.engine.query({
             sql,

@@ -100,7 +100,7 @@ test("its commit changes no data, and older versions can still be read", async (
   const { version } = await head(lake.lake, "silver/readings");
   const [change] = await silver.changes(version - 1, version);
   assert.deepEqual([change?.operation, change?.adds, change?.removes], ["OPTIMIZE", [], []]);
-  const input = await tableInput(lake.lake, "silver/readings", {
+  const input = tableInput(lake.lake, "silver/readings", {
     snapshot: await silver.snapshot(old.version),
   });
   const { rows: counted } = await lake.lake.engine.query({

@@ -6,7 +6,12 @@ import { logFilePath } from "../../../src/lakehouse/delta/checkpoint.ts";
 import { storePath } from "../../../src/lakehouse/delta/paths.ts";
 import type { Lake } from "../../../src/lakehouse/lake.ts";
 import { REFINE_APP_ID } from "../../../src/lakehouse/silver/refine.ts";
-import { vacuumLeftovers, vacuumTable, type VacuumOptions } from "../../../src/lakehouse/upkeep/vacuum.ts";
+import {
+  dataFiles,
+  vacuumLeftovers,
+  vacuumTable,
+  type VacuumOptions,
+} from "../../../src/lakehouse/upkeep/vacuum.ts";
 import type { TableName } from "../../../src/reading/tables.ts";
 import { type BareLake, fileNamed, makeBareLake } from "../../support/bare-lake.ts";
 import { codeOf } from "../../support/delta.ts";
@@ -195,6 +200,22 @@ test("what other programs keep in a table's folder is not touched, nor is the lo
   lake.clock.advance(2 * HOUR_MS);
   await vacuum(lake.lake);
   for (const path of [...others, checkpoint]) await lake.store.get(path);
+});
+
+test("what a killed job of Spark left in its folder goes when the grace is over, and is never a data file", async () => {
+  await using lake = await withOldFiles();
+  const left = `${TABLE}/0a1b/_temporary/0/_temporary/attempt_1/ingest_date=2013-08-23/part-0.c000.zstd.parquet`;
+  await lake.store.put(left, new Uint8Array(1));
+  assert.deepEqual(
+    (await dataFiles(lake.lake, TABLE)).filter(({ path }) => path === left),
+    [],
+  );
+  lake.clock.advance(HOUR_MS - 1000);
+  await vacuum(lake.lake);
+  await lake.store.get(left);
+  lake.clock.advance(2000);
+  await vacuum(lake.lake);
+  await assert.rejects(lake.store.get(left), { code: "NOT_FOUND" });
 });
 
 test("temporary files of puts that never ended go when the grace is over", async () => {

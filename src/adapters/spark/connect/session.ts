@@ -9,6 +9,7 @@ import { withLiterals } from "./literals.ts";
 import { boundParameters } from "./parameters.ts";
 import { InterruptRequest_InterruptType as InterruptType } from "./proto/spark/connect/base_pb.ts";
 import type { ConfigRequest_OperationSchema, InterruptRequest } from "./proto/spark/connect/base_pb.ts";
+import { WriteOperation_SaveMode as SaveMode } from "./proto/spark/connect/commands_pb.ts";
 import type { RelationSchema } from "./proto/spark/connect/relations_pb.ts";
 import { retrying } from "./retry.ts";
 import { sparkStreams, type SparkStreams } from "./streams.ts";
@@ -35,6 +36,16 @@ export interface SparkBatch {
 export interface SparkResult extends SparkBatch {
   /** True if there were more than `rowsMax` rows. */
   readonly truncated: boolean;
+}
+
+/** Where the rows of a relation are written. */
+export interface WriteOptions extends StatementOptions {
+  /** `parquet`, `delta`, `noop`. */
+  readonly format: string;
+  /** Without one the format must need none. */
+  readonly path?: string;
+  readonly partitionBy?: readonly string[];
+  readonly options?: Readonly<Record<string, string>>;
 }
 
 /** Where a source of a stream is, or a table by its format. */
@@ -89,6 +100,42 @@ export class SparkSession implements AsyncDisposable {
   /** Runs a SELECT. Use `sql` or `run` for what changes anything: a plan may be looked at twice. */
   async query(text: string, options: QueryOptions = {}): Promise<SparkResult> {
     return this.#collect(this.relation(text, options.parameters), options);
+  }
+
+  /** The rows of a relation. */
+  async collect(relation: Relation, options: QueryOptions = {}): Promise<SparkResult> {
+    return this.#collect(relation, options);
+  }
+
+  /**
+   * Writes the rows of a relation; what is at the path already is an error.
+   * @returns what the relation's observations (collectMetrics) counted, whole numbers by their names
+   */
+  async write(
+    input: Relation,
+    { format, path, partitionBy = [], options = {}, ...statement }: WriteOptions,
+  ): Promise<ReadonlyMap<string, bigint>> {
+    const value = {
+      input,
+      source: format,
+      mode: path === undefined ? SaveMode.APPEND : SaveMode.ERROR_IF_EXISTS,
+      partitioningColumns: [...partitionBy],
+      options: { ...options },
+      ...(path === undefined ? {} : { saveType: { case: "path", value: path } as const }),
+    };
+    const plan: Plan = {
+      opType: { case: "command", value: { commandType: { case: "writeOperation", value } } },
+    };
+    const counts = new Map<string, bigint>();
+    for await (const { observedMetrics } of execute(this.#link, plan, statement)) {
+      for (const { keys, values } of observedMetrics) {
+        for (const [index, key] of keys.entries()) {
+          const found = values[index]?.literalType;
+          if (found?.case === "long") counts.set(key, found.value);
+        }
+      }
+    }
+    return counts;
   }
 
   /** Runs a SELECT and gives its rows as they come, batch by batch: at least one, maybe empty. `rowsMax` does not count. */
