@@ -16,7 +16,7 @@ export async function withoutServices(...names: readonly string[]): Promise<fals
   for (const service of servicesNamed(names)) {
     const missing = await missingFor(service);
     if (missing !== undefined) return missing.replaceAll("\n", " ");
-    if (!isInstalled(service.package)) {
+    if (!service.packages.every(isInstalled)) {
       return `${service.title} is not installed: npm run services -- install ${service.name}`;
     }
   }
