@@ -377,6 +377,9 @@ export const TOOL_VARIABLES: readonly string[] = [
   "ATRIUM_REQUIRE_KETI",
   "ATRIUM_REQUIRE_SERVICES",
   "ATRIUM_TEST_SPARK",
+  "ATRIUM_TEST_KILLS",
+  "ATRIUM_TEST_SEED",
+  "ATRIUM_TEST_ENGINE",
 ];
 
 /** True for the name of a setting (an alias is none). */

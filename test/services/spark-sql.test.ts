@@ -46,11 +46,8 @@ describe("spark-sql and Atrium", { skip }, () => {
   }
 
   async function versionOf(table: Table): Promise<number> {
-    const logs = JSON.parse(await run(["table", "list", "--json"])) as {
-      name: string;
-      version: number | null;
-    }[];
-    return logs.find(({ name }) => name === table)?.version ?? -1;
+    const logs = JSON.parse(await run(["table", "list", "--json"])) as { table: string; version: number }[];
+    return logs.find((row) => row.table === table)?.version ?? -1;
   }
 
   async function byAtrium(table: Table, at: string, version?: number): Promise<Sums> {
