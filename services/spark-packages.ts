@@ -9,6 +9,7 @@ import { mustRun, type Program } from "./program.ts";
 
 /** The only version tried in which Connect, SQL parameters and Delta work in one server. */
 export const SPARK_VERSION = "4.0.1";
+/** Of delta-spark and delta-storage. */
 export const DELTA_VERSION = "4.4.0";
 /** The class that commits to S3 by a conditional put. */
 export const LOG_STORE = "atrium.spark.ConditionalPutLogStore";

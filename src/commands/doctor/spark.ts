@@ -1,7 +1,5 @@
 // Doctor's look at the Spark server of SPARK_REMOTE: what it is, what it has, and whether it reaches the lake.
 
-import type { SparkSession } from "../../adapters/spark/connect/session.ts";
-import type { SparkValue } from "../../adapters/spark/connect/values.ts";
 import type { Assembly } from "../../assemble.ts";
 import { uniqueId } from "../../support/chance.ts";
 import { isAtriumError } from "../../support/errors.ts";
@@ -9,6 +7,7 @@ import { isS3Url } from "../../support/s3-url.ts";
 import type { CommandContext } from "../command.ts";
 import { examine, failed, type Finding, plural } from "./finding.ts";
 
+type SparkSession = Awaited<ReturnType<Assembly["spark"]>>;
 type Found = Pick<Finding, "state" | "found">;
 
 const LIMITS = { timeoutMs: 60_000 };
@@ -156,11 +155,11 @@ function sparkUrl(url: string): string {
   return url.replace(/^s3:/, "s3a:").replace(/\/$/, "");
 }
 
-async function rowOf(session: SparkSession, sql: string): Promise<readonly SparkValue[]> {
+async function rowOf(session: SparkSession, sql: string): Promise<readonly unknown[]> {
   return (await session.query(sql, LIMITS)).rows[0] ?? [];
 }
 
-function textOf(value: SparkValue): string {
+function textOf(value: unknown): string {
   return typeof value === "string" ? value : "unknown";
 }
 
