@@ -10,8 +10,8 @@ export interface Artifact {
   readonly group: string;
   readonly artifact: string;
   readonly version: string;
-  /** True: without what it depends on. */
-  readonly isAlone?: boolean;
+  /** Groups to leave out of what it depends on; `*`: all of them. */
+  readonly without?: readonly string[];
 }
 
 /** A key and its certificate, which is its own authority. */
@@ -43,6 +43,15 @@ export const MAVEN: Program = {
   versionArgs: ["--version"],
   versionMin: [3, 6],
   advice: "Install it (Debian: apt-get install maven; macOS: brew install maven).",
+};
+
+/** The compiler, only to install. */
+export const JAVAC: Program = {
+  title: "Java's compiler",
+  command: javaOf("javac"),
+  versionArgs: ["-version"],
+  versionMin: [17, 0],
+  advice: "Install it (Debian: apt-get install openjdk-17-jdk-headless; macOS: brew install openjdk).",
 };
 
 /** A program of the Java installation. */
@@ -106,12 +115,9 @@ export async function makeCertificate({
 
 function pomOf(name: string, artifacts: readonly Artifact[]): string {
   const dependencies = artifacts.map(
-    ({ group, artifact, version, isAlone }) =>
-      `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>${
-        isAlone === true
-          ? "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
-          : ""
-      }</dependency>`,
+    ({ group, artifact, version, without = [] }) =>
+      `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>` +
+      `<exclusions>${without.map(exclusionOf).join("")}</exclusions></dependency>`,
   );
   return `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion><groupId>services</groupId><artifactId>${name}</artifactId><version>1</version>
@@ -120,4 +126,8 @@ function pomOf(name: string, artifacts: readonly Artifact[]): string {
   </dependencies>
 </project>
 `;
+}
+
+function exclusionOf(group: string): string {
+  return `<exclusion><groupId>${group}</groupId><artifactId>*</artifactId></exclusion>`;
 }

@@ -42,7 +42,7 @@ const TOPICS = SENSOR_TYPES.map((type) => SENSOR_TRAITS[type].topic);
 const PACKAGE = jarsOf(`kafka-${VERSION}`, [
   { group: "org.apache.kafka", artifact: "kafka_2.13", version: VERSION },
   // The console tools; all they need comes with the broker, the rest (Connect, a web server) is not wanted.
-  { group: "org.apache.kafka", artifact: "kafka-tools", version: VERSION, isAlone: true },
+  { group: "org.apache.kafka", artifact: "kafka-tools", version: VERSION, without: ["*"] },
   { group: "org.slf4j", artifact: "slf4j-simple", version: "1.7.36" },
 ]);
 
@@ -76,7 +76,7 @@ function kafkaService({ topics = TOPICS, ...secure }: SecureOptions & Pick<Kafka
   return {
     name: "kafka",
     title: `Apache Kafka ${VERSION}`,
-    package: PACKAGE,
+    packages: [PACKAGE],
     needs: [JAVA],
     portNames: isSecure ? ["client", "controller", "secure"] : ["client", "controller"],
     prepare: async (place) => prepare(place, secure),

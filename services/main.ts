@@ -3,12 +3,12 @@
 import { existsSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { SERVICES, servicesNamed } from "./registry.ts";
+import { SERVICE_NAMES, SERVICES, servicesNamed } from "./registry.ts";
 import { installService, startService, stopIn } from "./running.ts";
 import { addressOf, logOf, type Service } from "./service.ts";
 import { liveProcess, placeOf, readState, type State } from "./state.ts";
 
-const NAMES = SERVICES.map(({ name }) => name).join(" ");
+const NAMES = SERVICE_NAMES.join(" ");
 const USAGE = `Usage: npm run services -- ACTION [NAME...] [--folder DIR]
 
   install NAME...  put what they need into the cache
@@ -51,7 +51,10 @@ async function act(action: string | undefined, names: readonly string[], options
     case "install":
       return ofAll(wanted(names), async (service) => installService(service, say));
     case "up":
-      return ofAll(wanted(names), async (service) => up(service, join(options.folder, service.name)));
+      for (const services of inTurn(wanted(names))) {
+        await ofAll(services, async (service) => up(service, join(options.folder, service.name)));
+      }
+      return;
     case "down":
       return ofAll(names.length === 0 ? SERVICES : servicesNamed(names), async (service) =>
         down(service, join(options.folder, service.name), options.wipe),
@@ -70,6 +73,14 @@ async function act(action: string | undefined, names: readonly string[], options
 function wanted(names: readonly string[]): readonly Service[] {
   if (names.length === 0) throw new Error(`name the services you want: ${NAMES}`);
   return servicesNamed(names);
+}
+
+/** The services in turns: each after those that it follows. */
+function inTurn(services: readonly Service[]): readonly (readonly Service[])[] {
+  const waits = (service: Service): boolean =>
+    services.some(({ name }) => service.follows?.includes(name) === true);
+  const now = services.filter((service) => !waits(service));
+  return now.length === services.length ? [services] : [now, ...inTurn(services.filter(waits))];
 }
 
 /** Side by side; one that fails does not keep the others from ending their work. */

@@ -82,15 +82,16 @@ export class Running implements AsyncDisposable {
 }
 
 /** What keeps a service from being started here, one line each; undefined if nothing does. What is only not installed yet is no reason. */
-export async function missingFor({ needs, package: wanted }: Service): Promise<string | undefined> {
-  return missingOf(isInstalled(wanted) ? needs : [...needs, ...wanted.needs]);
+export async function missingFor({ needs, packages }: Service): Promise<string | undefined> {
+  const toInstall = packages.filter((wanted) => !isInstalled(wanted));
+  return missingOf([...needs, ...toInstall.flatMap((wanted) => wanted.needs)]);
 }
 
 /** Installs what is needed and missing. @throws Error that names the programs to install first. */
 export async function installService(service: Service, say: Say): Promise<void> {
   const missing = await missingFor(service);
   if (missing !== undefined) throw new Error(missing);
-  await install(service.package, say);
+  for (const wanted of service.packages) await install(wanted, say);
 }
 
 /**

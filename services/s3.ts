@@ -7,6 +7,7 @@ import { folderOf, type Package } from "./install.ts";
 import { mustRun, type Program } from "./program.ts";
 import { type Running, startService, type StartOptions } from "./running.ts";
 import { addressOf, type Place, type Service } from "./service.ts";
+import { placeOf, readState } from "./state.ts";
 
 /** How to start a gateway for a test. */
 export interface S3Options extends Omit<StartOptions, "ports"> {
@@ -16,13 +17,16 @@ export interface S3Options extends Omit<StartOptions, "ports"> {
   readonly buckets?: readonly string[];
 }
 
-/** A gateway of a test. */
-export interface S3 extends Running {
+/** How a gateway is reached. */
+export interface S3Access {
   /** `http://127.0.0.1:PORT`; buckets are in the path. */
   readonly endpoint: string;
   readonly region: string;
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
+
+/** A gateway of a test. */
+export interface S3 extends Running, S3Access {}
 
 const VERSION = "1.8.0";
 const REGION = "us-east-1";
@@ -58,9 +62,17 @@ export async function startS3({ port, buckets = BUCKETS, ...options }: S3Options
     ...options,
     ...(port === undefined ? {} : { ports: { http: port } }),
   });
-  const { place } = running;
-  const credentials = credentialsOf(place);
-  return Object.assign(running, { endpoint: endpointOf(place), region: REGION, credentials });
+  return Object.assign(running, accessOf(running.place));
+}
+
+/** How the gateway of a folder is reached, whether it runs now or not; undefined if none was ever started there. */
+export function s3AccessIn(folder: string): S3Access | undefined {
+  const state = readState(folder);
+  return state?.ports["http"] === undefined ? undefined : accessOf(placeOf(folder, state));
+}
+
+function accessOf(place: Place): S3Access {
+  return { endpoint: endpointOf(place), region: REGION, credentials: credentialsOf(place) };
 }
 
 /** Adds a user who may do everything, and returns its keys. The gateway must run. */
@@ -79,7 +91,7 @@ function s3Service(buckets: readonly string[]): Service {
   return {
     name: "s3",
     title: `versitygw ${VERSION} (S3)`,
-    package: PACKAGE,
+    packages: [PACKAGE],
     needs: [],
     portNames: ["http"],
     prepare: async (place) => {
@@ -144,6 +156,6 @@ function endpointOf(place: Place): string {
   return `http://${addressOf(place, "http")}`;
 }
 
-function credentialsOf({ secret }: Place): S3["credentials"] {
+function credentialsOf({ secret }: Place): S3Access["credentials"] {
   return { accessKeyId: ACCESS_KEY, secretAccessKey: secret };
 }

@@ -9,10 +9,12 @@ export interface Service {
   readonly name: string;
   /** Its full name and version, for people. */
   readonly title: string;
-  /** What the cache keeps of it. */
-  readonly package: Package;
+  /** What the cache keeps of it; a later one may need an earlier one. */
+  readonly packages: readonly Package[];
   /** What the machine must have to run it; what only its installation needs stands in the package. */
   readonly needs: readonly Program[];
+  /** Services that must run before it, where they are started together. */
+  readonly follows?: readonly string[];
   /** The ports it listens on, the one that people ask for first. */
   readonly portNames: readonly [string, ...string[]];
   /** It must answer within so many seconds. Default: 120. */

@@ -372,19 +372,6 @@ export type SettingValues = {
 /** All names, in the order of the table. */
 export const SETTING_NAMES: readonly SettingName[] = Object.keys(SETTINGS).filter(isSettingName);
 
-/** Variables with Atrium's prefix that belong to its checks and its DAG, not to its settings. */
-export const TOOL_VARIABLES: readonly string[] = [
-  "ATRIUM_CACHE",
-  "ATRIUM_COMMAND",
-  "ATRIUM_IMAGE",
-  "ATRIUM_OPERATOR",
-  "ATRIUM_REQUIRE_CONTAINERS",
-  "ATRIUM_REQUIRE_KETI",
-  "ATRIUM_REQUIRE_SERVICES",
-  "ATRIUM_TEST_SPARK",
-  "ATRIUM_TEST_WORLD",
-];
-
 /** True for the name of a setting (an alias is none). */
 export function isSettingName(name: string): name is SettingName {
   return Object.hasOwn(SETTINGS, name);

@@ -13,8 +13,23 @@ import {
   settingNamed,
   type SettingName,
   type SettingValues,
-  TOOL_VARIABLES,
 } from "./settings.ts";
+
+/** Variables with Atrium's prefix that belong to its checks and its DAG, not to its settings. */
+const TOOL_VARIABLES: readonly string[] = [
+  "ATRIUM_CACHE",
+  "ATRIUM_COMMAND",
+  "ATRIUM_IMAGE",
+  "ATRIUM_OPERATOR",
+  "ATRIUM_REQUIRE_CONTAINERS",
+  "ATRIUM_REQUIRE_KETI",
+  "ATRIUM_REQUIRE_SERVICES",
+  "ATRIUM_TEST_SPARK",
+  "ATRIUM_TEST_ENGINE",
+  "ATRIUM_TEST_KILLS",
+  "ATRIUM_TEST_SEED",
+  "ATRIUM_TEST_WORLD",
+];
 
 /** Where values may come from. */
 export interface Sources {

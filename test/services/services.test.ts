@@ -12,6 +12,7 @@ import { type Kafka, kafkaTool, startKafka } from "../../services/kafka.ts";
 import { startOf } from "../../services/process.ts";
 import { startS3 } from "../../services/s3.ts";
 import { readState } from "../../services/state.ts";
+import { openSpark } from "../../src/adapters/spark/connect/session.ts";
 import { temporaryFolder } from "../support/program.ts";
 import { withoutServices } from "../support/services.ts";
 
@@ -251,6 +252,31 @@ describe("a gateway of a test's own", { skip }, () => {
     await gateway.stop();
     assert.equal(startOf(pid), undefined);
     assert.ok(existsSync(join(folder.path, "data/other")));
+  });
+});
+
+describe("a cluster of Spark", { skip: await withoutServices("s3", "spark-cluster") }, () => {
+  test("starts as a whole, runs tasks, reaches S3, and is ended by its ids", async () => {
+    await using folder = await temporaryFolder();
+    await services(folder.path, "up", "s3", "spark-cluster");
+    const names = ["spark-master", "spark-worker-1", "spark-worker-2", "spark-driver"];
+    const pids = names.map((name) => readState(join(folder.path, name))!.process!.pid);
+    try {
+      const status = await services(folder.path, "status");
+      for (const name of names) {
+        assert.match(status, new RegExp(`^${name}\\tanswers\\t127\\.0\\.0\\.1:`, "m"));
+      }
+      const [, remote = ""] = /^SPARK_REMOTE=(.*)$/m.exec(await services(folder.path, "env")) ?? [];
+      await using session = await openSpark({ remote });
+      await session.run(
+        "insert overwrite directory 's3a://lake/cluster' using parquet select id from range(0, 1000, 1, 2)",
+      );
+      const { rows } = await session.query("select count(*) from parquet.`s3a://lake/cluster`");
+      assert.deepEqual(rows, [[1000n]]);
+    } finally {
+      await services(folder.path, "down");
+    }
+    for (const pid of pids) assert.equal(startOf(pid), undefined, `process ${pid} is left`);
   });
 });
 

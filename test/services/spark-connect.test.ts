@@ -1,16 +1,17 @@
 // The Spark Connect client against a real server: exact values, parameters, errors, and what it is made of.
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { freePorts } from "../../services/ports.ts";
 import { mustRun } from "../../services/program.ts";
 import { type Spark, startSpark } from "../../services/spark.ts";
 import { openSpark, type SparkSession } from "../../src/adapters/spark/connect/session.ts";
 import type { SparkParameter, SparkRow } from "../../src/adapters/spark/connect/values.ts";
-import { start, temporaryFolder } from "../support/program.ts";
+import { temporaryFolder } from "../support/program.ts";
 import { withoutServices } from "../support/services.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -227,13 +228,20 @@ describe("the Spark Connect client", { skip }, () => {
     });
   });
 
-  test("doctor tells its version, time zone and Delta", async () => {
-    const { ended } = start(["doctor", "--lake", join(folder.path, "none")], {
-      env: { SPARK_REMOTE: spark.remote },
-      cwd: folder.path,
-    });
-    const { stdout } = await ended;
-    assert.match(stdout, /^ok {4}spark: .*: Spark 4\.0\.1, time zone UTC, with Delta, round trip \d+ ms$/m);
+  test("the example of the documentation does what it says", async () => {
+    const page = readFileSync(join(ROOT, "docs/extend/spark-connect.md"), "utf8");
+    const [, example = ""] = /```ts\n(.*?)```/s.exec(page) ?? [];
+    const file = join(folder.path, "example.mts");
+    const text = example
+      .replace("../src/", `${pathToFileURL(ROOT).href}/src/`)
+      .replace("sc://127.0.0.1:15002", spark.remote);
+    writeFileSync(file, text);
+    const { stdout } = await mustRun(process.execPath, [file], { secondsMax: 120 });
+    const [, printed = ""] = /console\.log\(rows\); \/\/ \[(.*)\]/.exec(example) ?? [];
+    assert.equal(
+      stdout.replace(/\s+/g, " ").trim(),
+      `[ ${printed.replace(/^\["(.*?)", "(.*?)", /, `[ "$1", '$2', `).replace(/\]$/, " ]")} ] 1`,
+    );
   });
 
   test("the checked-in messages are what spark-protos.ts makes of the server's own definitions", async () => {

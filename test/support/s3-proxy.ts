@@ -18,6 +18,8 @@ export type Fate =
   | "say done"
   /** The answer stops in the middle. */
   | "cut"
+  /** It goes through when something else has happened. */
+  | { readonly after: () => Promise<void> }
   /** The store answers so, and does nothing. */
   | { readonly status: number; readonly code: string; readonly body?: string };
 
@@ -61,10 +63,13 @@ export async function s3Proxy(target: string, { delayMs = 0 } = {}): Promise<S3P
     atOnce += 1;
     most = Math.max(most, atOnce);
     outgoing.on("close", () => (atOnce -= 1));
-    if (typeof fate === "object") refuse(incoming, outgoing, fate);
+    const onward = { target, fate, held };
+    if (typeof fate === "object" && "after" in fate) {
+      void fate.after().then(() => forward(incoming, outgoing, onward));
+    } else if (typeof fate === "object") refuse(incoming, outgoing, fate);
     else if (fate === "break") incoming.socket.destroy();
-    else if (delayMs === 0) forward(incoming, outgoing, { target, fate, held });
-    else setTimeout(() => forward(incoming, outgoing, { target, fate, held }), delayMs);
+    else if (delayMs === 0) forward(incoming, outgoing, onward);
+    else setTimeout(() => forward(incoming, outgoing, onward), delayMs);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -85,7 +90,7 @@ export async function s3Proxy(target: string, { delayMs = 0 } = {}): Promise<S3P
 function refuse(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  { status, code, body }: Exclude<Fate, string>,
+  { status, code, body }: Extract<Fate, { readonly status: number }>,
 ): void {
   incoming.resume();
   incoming.on("end", () => {
