@@ -19,7 +19,7 @@ demo: setup ## Generate 8 rooms x 3 days, run it all, print KPIs, serve the API 
 	@./bin/demo
 
 test: setup ## Run all tests (those on KETI where KETI_DIR or ../shared/data/keti is there)
-	@$(NODE) --test 'test/**/*.test.ts'
+	@$(NODE) --test --test-concurrency=2 'test/**/*.test.ts'
 
 check: setup ## Check format, lint and types, and run the fast tests: seconds
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" npm run --silent check

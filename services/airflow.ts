@@ -96,7 +96,7 @@ function airflowService(env: Readonly<Record<string, string>>): Service {
   return {
     name: "airflow",
     title: `Apache Airflow ${VERSION}`,
-    package: PACKAGE,
+    packages: [PACKAGE],
     needs: [PYTHON],
     portNames: ["api"],
     readySecondsMax: 300,

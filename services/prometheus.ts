@@ -84,7 +84,7 @@ function prometheusService(config: PrometheusConfig): Service {
   return {
     name: "prometheus",
     title: "Prometheus (Debian's package)",
-    package: PACKAGE,
+    packages: [PACKAGE],
     needs: [],
     portNames: ["http"],
     prepare: async (place) => {
