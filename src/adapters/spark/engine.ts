@@ -43,10 +43,15 @@ export interface SparkEngine extends Engine {
   discard(files: Written["files"]): Promise<void>;
 }
 
-/** Files of one write: no marks of success, and no checksums beside them on a file system. */
+/** Files of one write: no marks of success beside them. */
 const WRITE_OPTIONS = {
   compression: "zstd",
   "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+} as const;
+
+/** On a file system no checksums beside them either. S3A needs the usual file system for what it buffers on disk. */
+const FOLDER_WRITE_OPTIONS = {
+  ...WRITE_OPTIONS,
   "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
   "fs.file.impl.disable.cache": "true",
 } as const;
@@ -62,7 +67,7 @@ export function sparkEngine({ sessions, store, root }: SparkEngineOptions): Spar
         format: "parquet",
         path: addressOf(folder),
         partitionBy: partitionColumns,
-        options: WRITE_OPTIONS,
+        options: root.startsWith("file:") ? FOLDER_WRITE_OPTIONS : WRITE_OPTIONS,
         ...(signal && { signal }),
       });
       observe?.(counts);
