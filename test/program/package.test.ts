@@ -70,7 +70,7 @@ async function mustRun(program: string, args: readonly string[], cwd: string, fi
 test("holds what is needed and nothing else, and is small", () => {
   const paths = packed.files.map(({ path }) => path);
   const expected =
-    /^(dist\/package\.json|dist\/src\/.+\.(js|d\.ts)|docs\/operate\/[a-z0-9-]+\.md|bin\/atrium|\.env\.example|package\.json|LICENSE|(README|CHANGELOG|SPEC|UPGRADING)\.md)$/;
+    /^(dist\/package\.json|dist\/src\/.+\.(js|d\.ts)|docs\/operate\/[a-z0-9-]+\.(md|yml)|bin\/atrium|\.env\.example|package\.json|LICENSE|(README|CHANGELOG|SPEC|UPGRADING)\.md)$/;
   assert.deepEqual(
     paths.filter((path) => !expected.test(path)),
     [],
