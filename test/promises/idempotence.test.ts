@@ -51,18 +51,20 @@ describe("on a lake that holds all of its source", () => {
 
   test("gold has nothing to do, for changed days or for those named: it exits with 99 and makes no version", async () => {
     const versions = await versionsOf(lake);
-    const wanted: readonly (readonly [readonly string[], readonly string[]])[] = [
-      [[], []],
-      [["--date", "2013-08-27"], ["2013-08-27"]],
-      [
-        ["--from", "2013-08-25", "--to", "2013-08-26"],
-        ["2013-08-25", "2013-08-26"],
-      ],
+    // The readings begin on the 26th.
+    const wanted: readonly (readonly [
+      days: readonly string[],
+      checked: readonly string[],
+      empty: readonly string[],
+    ])[] = [
+      [[], [], []],
+      [["--date", "2013-08-27"], ["2013-08-27"], []],
+      [["--from", "2013-08-25", "--to", "2013-08-26"], ["2013-08-25", "2013-08-26"], ["2013-08-25"]],
     ];
-    for (const [days, daysChecked] of wanted) {
+    for (const [days, daysChecked, daysEmpty] of wanted) {
       const ended = await atrium(["gold", "--lake", lake, "--json", ...days], { env: QUIET });
       assert.deepEqual([ended.code, ended.stderr], [99, ""], days.join(" "));
-      assert.deepEqual(JSON.parse(ended.stdout), { ...NO_GOLD, daysChecked, daysEmpty: [] });
+      assert.deepEqual(JSON.parse(ended.stdout), { ...NO_GOLD, daysChecked, daysEmpty });
     }
     assert.deepEqual(await versionsOf(lake), versions);
   });
