@@ -164,7 +164,7 @@ describe("the engine on Spark", { skip }, () => {
 
   /** Sends raw files into the site's topics. */
   async function replay(world: Site, raw: string, more: readonly string[] = []): Promise<void> {
-    await done(["replay", "--raw", raw, ...more], { env: environment(world) });
+    await done(["replay", "--raw", raw, "--replay-mode", "max", ...more], { env: environment(world) });
   }
 
   function environment({ topics }: Site): Record<string, string> {
