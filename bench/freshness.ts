@@ -61,7 +61,11 @@ export async function measureFreshness({ broker, say, ...options }: BrokerOption
 /** Batches and the commits that brought them are in one order; ingest times are one for all rows of a batch. */
 async function freshnessIn(lake: string, options: MeasureOptions): Promise<Omit<Freshness, "profile">> {
   const inLake = ["--lake", lake, "--json"];
-  const history = await measure(ATRIUM, ["table", "history", "bronze/readings", ...inLake], options);
+  const history = await measure(
+    ATRIUM,
+    ["table", "history", "bronze/readings", "--limit", "1000", ...inLake],
+    options,
+  );
   const commits = recordsIn(history.stdout).filter(({ rows_added: rows }) => Number(rows) > 0);
   const times = commits.map(({ committed }) => `(timestamptz '${String(committed)}')`).join(", ");
   const sql = `
