@@ -9,6 +9,7 @@ import { type KeyedValue, recordsOf } from "../src/log/records.ts";
 import { SENSOR_TRAITS } from "../src/reading/terms.ts";
 import { systemClock } from "../src/support/clock.ts";
 import { silentLogger } from "../src/support/logger.ts";
+import { plainAccess } from "../test/support/kafka-access.ts";
 import { numbersIn } from "./figures.ts";
 import { ATRIUM, measure, type Measured, type MeasureOptions, type Say, type Usage } from "./measure.ts";
 
@@ -67,16 +68,7 @@ export async function measureKafka({ broker, say, ...options }: BrokerOptions): 
 /** Sends messages whose attributes fill them up; returns how long it took, s. */
 async function sendLarge({ bootstrap }: Kafka): Promise<number> {
   await using log = openKafkaLog({
-    connection: {
-      bootstrap: [bootstrap],
-      security: "plaintext",
-      saslMechanism: "plain",
-      username: undefined,
-      password: undefined,
-      caFile: undefined,
-      certFile: undefined,
-      keyFile: undefined,
-    },
+    connection: plainAccess(bootstrap),
     clock: systemClock,
     logger: silentLogger,
     compression: "lz4",

@@ -6,6 +6,7 @@ import { isAbsolute, join } from "node:path";
 import type { BronzePartitionColumn, Shard } from "./config/kinds.ts";
 import type { SettingValues } from "./config/settings.ts";
 import { resolveSettings, type SettingProblem, type Sources } from "./config/values.ts";
+import type { KafkaAccess } from "./log/kafka-access.ts";
 import type { SensorType } from "./reading/terms.ts";
 import { AtriumError, systemCode } from "./support/errors.ts";
 import type { LogFormat, LogLevel } from "./support/logger.ts";
@@ -37,20 +38,11 @@ export interface Config {
     /** Partitions of a topic that is made. */
     readonly partitions: number;
   };
-  readonly kafka: {
-    /** host:port; empty if none is given. */
-    readonly bootstrap: readonly string[];
+  /** `bootstrap` is empty if none is given. */
+  readonly kafka: KafkaAccess & {
     readonly acks: "all" | "1" | "0";
     readonly lingerMs: number;
     readonly batchBytesMax: number;
-    readonly security: "plaintext" | "ssl" | "sasl_plaintext" | "sasl_ssl";
-    readonly saslMechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-    readonly username: string | undefined;
-    readonly password: Secret | undefined;
-    /** PEM files, absolute. */
-    readonly caFile: string | undefined;
-    readonly certFile: string | undefined;
-    readonly keyFile: string | undefined;
     readonly compression: "none" | "gzip" | "snappy" | "lz4" | "zstd";
     /** Copies of a topic that is made; undefined means the cluster's default. */
     readonly replication: number | undefined;

@@ -8,7 +8,8 @@ import { uniqueId } from "../../src/support/chance.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { isAtriumError } from "../../src/support/errors.ts";
 import { silentLogger } from "../../src/support/logger.ts";
-import { connectionTo, ingestFrom, logOn, numbered, recordsOfTopic } from "./kafka.ts";
+import { plainAccess } from "./kafka-access.ts";
+import { ingestFrom, logOn, numbered, recordsOfTopic } from "./kafka.ts";
 import { makeTestLake } from "./lake.ts";
 
 /** What is done to the broker, and when. */
@@ -28,7 +29,7 @@ const ALL = ROUNDS * PARTITIONS * PER_ROUND;
 
 /** Opens a log that notices soon that a broker stands still. */
 export function openImpatient(broker: Kafka, options: Partial<KafkaLogOptions> = {}): KafkaLog {
-  const connection = { ...connectionTo(broker.bootstrap), requestTimeoutMs: 3000 };
+  const connection = { ...plainAccess(broker.bootstrap), requestTimeoutMs: 3000 };
   return logOn(broker.bootstrap, { connection, ...options });
 }
 

@@ -11,6 +11,7 @@ import { recordsOf } from "../../src/log/records.ts";
 import { uniqueId } from "../../src/support/chance.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { silentLogger } from "../../src/support/logger.ts";
+import { plainAccess } from "./kafka-access.ts";
 import { makeTestLake, message, type TestLake } from "./lake.ts";
 import { readToEnd, recordsSeen, type SeenRecord } from "./log.ts";
 import { temporaryFolder } from "./program.ts";
@@ -37,24 +38,10 @@ export function ownBroker(options: Omit<KafkaOptions, "folder"> = { topics: [] }
   };
 }
 
-/** How the plain listener of a broker is reached. */
-export function connectionTo(bootstrap: string): KafkaLogOptions["connection"] {
-  return {
-    bootstrap: [bootstrap],
-    security: "plaintext",
-    saslMechanism: "plain",
-    username: undefined,
-    password: undefined,
-    caFile: undefined,
-    certFile: undefined,
-    keyFile: undefined,
-  };
-}
-
 /** Opens a log on a broker. */
 export function logOn(bootstrap: string, options: Partial<KafkaLogOptions> = {}): KafkaLog {
   return openKafkaLog({
-    connection: connectionTo(bootstrap),
+    connection: plainAccess(bootstrap),
     clock: systemClock,
     logger: silentLogger,
     compression: "lz4",

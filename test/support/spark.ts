@@ -17,7 +17,7 @@ import { openLake, type Lake } from "../../src/lakehouse/lake.ts";
 import { localEngine } from "../../src/lakehouse/local-inputs.ts";
 import { tableDefinition } from "../../src/reading/tables.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { connectionTo } from "./kafka.ts";
+import { plainAccess } from "./kafka-access.ts";
 import { temporaryFolder } from "./program.ts";
 
 /** A server for the tests of a `describe`. */
@@ -71,7 +71,7 @@ export async function openSparkLake(
     },
     { create: true },
   );
-  const kafka = kafkaOptions(connectionTo(bootstrap));
+  const kafka = kafkaOptions(plainAccess(bootstrap));
   return {
     lake,
     reader: sparkRangeReader({ sessions, engine, kafka }),

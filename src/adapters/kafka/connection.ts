@@ -1,25 +1,14 @@
 // How Atrium reaches a Kafka cluster: one set of options for all of its clients, and what a client is asked again.
 
-import { readFileSync } from "node:fs";
 import type { BaseOptions } from "@platformatic/kafka";
+import { type KafkaAccess, pemOf } from "../../log/kafka-access.ts";
 import type { Clock } from "../../support/clock.ts";
 import { AtriumError, messageOf } from "../../support/errors.ts";
 import type { Logger } from "../../support/logger.ts";
-import type { Secret } from "../../support/secret.ts";
 import { failureOf, isPassing } from "./failures.ts";
 
-/** How a cluster is reached. */
-export interface KafkaConnection {
-  /** Brokers to ask first, `host:port`. */
-  readonly bootstrap: readonly string[];
-  readonly security: "plaintext" | "ssl" | "sasl_plaintext" | "sasl_ssl";
-  readonly saslMechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-  readonly username: string | undefined;
-  readonly password: Secret | undefined;
-  /** PEM files; without a CA those of the system hold. */
-  readonly caFile: string | undefined;
-  readonly certFile: string | undefined;
-  readonly keyFile: string | undefined;
+/** How our own client reaches a cluster. */
+export interface KafkaConnection extends KafkaAccess {
   /** A broker that says nothing for this long is taken for gone, ms; default 30,000. */
   readonly requestTimeoutMs?: number;
 }
@@ -94,9 +83,9 @@ const isOver = (signal: AbortSignal | undefined): boolean => signal?.aborted ===
 
 function tlsOptions({ caFile, certFile, keyFile }: KafkaConnection): NonNullable<BaseOptions["tls"]> {
   return {
-    ...(caFile === undefined ? {} : { ca: contentOf("KAFKA_CA_FILE", caFile) }),
-    ...(certFile === undefined ? {} : { cert: contentOf("KAFKA_CERT_FILE", certFile) }),
-    ...(keyFile === undefined ? {} : { key: contentOf("KAFKA_KEY_FILE", keyFile) }),
+    ...(caFile === undefined ? {} : { ca: pemOf("KAFKA_CA_FILE", caFile) }),
+    ...(certFile === undefined ? {} : { cert: pemOf("KAFKA_CERT_FILE", certFile) }),
+    ...(keyFile === undefined ? {} : { key: pemOf("KAFKA_KEY_FILE", keyFile) }),
   };
 }
 
@@ -117,14 +106,4 @@ function saslOptions({
     "scram-sha-512": "SCRAM-SHA-512",
   } as const;
   return { mechanism: mechanisms[saslMechanism], username, password: password.reveal() };
-}
-
-function contentOf(setting: string, file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new AtriumError("CONFIG_INVALID", `${setting}: ${file} cannot be read: ${messageOf(cause)}.`, {
-      cause,
-    });
-  }
 }

@@ -1,21 +1,6 @@
 // How Spark's Kafka source reaches the cluster that our own client reaches.
 
-import { readFileSync } from "node:fs";
-import { AtriumError, messageOf } from "../../support/errors.ts";
-import type { Secret } from "../../support/secret.ts";
-
-/** How a cluster is reached: see the settings KAFKA_…. */
-export interface KafkaAccess {
-  readonly bootstrap: readonly string[];
-  readonly security: "plaintext" | "ssl" | "sasl_plaintext" | "sasl_ssl";
-  readonly saslMechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-  readonly username: string | undefined;
-  readonly password: Secret | undefined;
-  /** PEM files on this machine: their content goes to Spark. */
-  readonly caFile: string | undefined;
-  readonly certFile: string | undefined;
-  readonly keyFile: string | undefined;
-}
+import { type KafkaAccess, pemOf } from "../../log/kafka-access.ts";
 
 /** Options of the source. @throws CONFIG_INVALID for a file that cannot be read */
 export function kafkaOptions(access: KafkaAccess): Readonly<Record<string, string>> {
@@ -32,12 +17,12 @@ function tlsOptions({ caFile, certFile, keyFile }: KafkaAccess): Readonly<Record
   const options: Record<string, string> = {};
   if (caFile !== undefined) {
     options["kafka.ssl.truststore.type"] = "PEM";
-    options["kafka.ssl.truststore.certificates"] = contentOf("KAFKA_CA_FILE", caFile);
+    options["kafka.ssl.truststore.certificates"] = pemOf("KAFKA_CA_FILE", caFile);
   }
   if (certFile !== undefined && keyFile !== undefined) {
     options["kafka.ssl.keystore.type"] = "PEM";
-    options["kafka.ssl.keystore.certificate.chain"] = contentOf("KAFKA_CERT_FILE", certFile);
-    options["kafka.ssl.keystore.key"] = contentOf("KAFKA_KEY_FILE", keyFile);
+    options["kafka.ssl.keystore.certificate.chain"] = pemOf("KAFKA_CERT_FILE", certFile);
+    options["kafka.ssl.keystore.key"] = pemOf("KAFKA_KEY_FILE", keyFile);
   }
   return options;
 }
@@ -58,14 +43,4 @@ function loginOptions({
 
 function quoted(text: string): string {
   return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
-}
-
-function contentOf(setting: string, file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new AtriumError("CONFIG_INVALID", `${setting}: ${file} cannot be read: ${messageOf(cause)}.`, {
-      cause,
-    });
-  }
 }

@@ -7,18 +7,10 @@ import { test } from "node:test";
 import { kafkaOptions } from "../../../src/adapters/spark/kafka-options.ts";
 import { metadataPath } from "../../../src/adapters/spark/plans.ts";
 import { secret } from "../../../src/support/secret.ts";
+import { plainAccess } from "../../support/kafka-access.ts";
 import { temporaryFolder } from "../../support/program.ts";
 
-const PLAIN = {
-  bootstrap: ["one:9092", "two:9092"],
-  security: "plaintext",
-  saslMechanism: "plain",
-  username: undefined,
-  password: undefined,
-  caFile: undefined,
-  certFile: undefined,
-  keyFile: undefined,
-} as const;
+const PLAIN = plainAccess("one:9092", "two:9092");
 
 test("brokers alone need a protocol and nothing else", () => {
   assert.deepEqual(kafkaOptions(PLAIN), {
